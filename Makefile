@@ -1,0 +1,52 @@
+# Everything runs from .venv; nothing here needs root, Docker or a running server.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo up check test test-all mutants lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.runtime: requirements.txt requirements-build.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	touch $@
+
+demo: $(VENV)/.runtime  ## 200 prompts through a misbehaving provider, to results.jsonl
+	$(BIN)/hivebatch demo examples/prompts.jsonl --output results.jsonl
+
+up: $(VENV)/.runtime  ## the service with its sandbox, until Ctrl-C
+	$(BIN)/hivebatch up --sandbox
+
+check: $(VENV)/.dev  ## ruff, mypy, import contracts, dependencies, migrations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/hivebatch db check
+
+test: $(VENV)/.dev  ## the tests, on SQLite and on PostgreSQL
+	$(BIN)/pytest --cov --cov-report=term:skip-covered
+
+test-all: $(VENV)/.dev  ## what is slow: the mutants, the Procfile under faults
+	$(BIN)/pytest -m slow
+
+mutants: $(VENV)/.dev  ## plant each known fault in a copy; the suite has to find it
+	$(BIN)/pytest -m slow tests/mutants
+
+lock:  ## make the requirements files again from the ranges in pyproject.toml (needs uv)
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.txt
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group build -c requirements-dev.txt -o requirements-build.txt
+
+clean:  ## remove the environment and the caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage* build dist
