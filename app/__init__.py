@@ -1,0 +1,1 @@
+"""Hivebatch: dependable batches of prompts on APIs that answer by callback."""

@@ -1,0 +1,230 @@
+"""Every setting: its name, default and meaning, and which combinations are refused."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from app.errors import UnsafeConfiguration
+from app.retry import Timing
+
+Seconds = Annotated[float, Field(gt=0, le=30 * 86400)]
+Count = Annotated[int, Field(gt=0)]
+
+LEASE_MARGIN_SECONDS = 15.0
+
+
+class Settings(BaseSettings):
+    """Read from `HIVEBATCH_*` in the environment; a secret also from the file named by `HIVEBATCH_*_FILE`."""
+
+    model_config = SettingsConfigDict(env_prefix="HIVEBATCH_", extra="ignore", frozen=True)
+
+    mode: Literal["local", "production"] = Field("local", description="`production` refuses default secrets.")
+    database_url: str | None = Field(
+        None, description="SQLite or PostgreSQL; by default a SQLite file in the data directory."
+    )
+    broker_url: str = Field(
+        "memory://", description="The Celery broker that carries the wake-up calls; Redis in production."
+    )
+    data_dir: Path = Field(Path("var"), description="Where the local service keeps its database and its secrets.")
+    host: str = Field("127.0.0.1", description="The address that `up` listens on; loopback only.")
+    port: int = Field(8000, ge=0, le=65535, description="The port that `up` listens on; 0 picks a free one.")
+    web_threads: Count = Field(32, description="Threads that answer HTTP requests in one process.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="The least severe event that is logged."
+    )
+
+    secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="Signs callback URLs and logins; several, comma-separated: the first signs, all are accepted."
+    )
+    admin_password: SecretStr | None = Field(None, description="Opens the admin page.")
+    dev_key: SecretStr | None = Field(
+        None, description="The API key that `up` makes sure of (owner `dev`); loopback only."
+    )
+
+    public_url: str | None = Field(
+        None, description="Where the provider reaches this service; `up` knows its own address."
+    )
+    hive_url: str = Field("https://api.thehive.ai", description="Base URL of the V2 API.")
+    hive_key: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="V2 project key; two, comma-separated, while one is rotated."
+    )
+    hive_task_path: str | None = Field(
+        None, description="Path that reads a task back, as `/api/v2/task?task_id={task_id}`; unset: never asked."
+    )
+    hive_permanent_codes: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Task status codes, comma-separated, that are not worth a retry."
+    )
+
+    callback_timeout_seconds: Seconds = Field(600.0, description="How long an accepted task may take to call back.")
+    submit_timeout_seconds: Seconds = Field(30.0, description="How long the provider may take to answer a submit.")
+    unknown_grace_seconds: Seconds = Field(
+        300.0, description="How long a submit of unknown outcome waits for a callback."
+    )
+    lease_seconds: Seconds = Field(
+        45.0,
+        description="How long a claim holds: the submit time-out and 15 s, or half of it again if that is less.",
+    )
+    backoff_base_seconds: Seconds = Field(2.0, description="Wait before the first retry; doubles with each.")
+    backoff_max_seconds: Seconds = Field(300.0, description="The longest wait before a retry.")
+    sweep_seconds: Seconds = Field(5.0, description="Longest pause between two sweeps of a worker.")
+    max_attempts: Count = Field(
+        4, description="Submits of one job that may reach the provider, unless the batch says otherwise."
+    )
+    batch_expires_seconds: Seconds = Field(
+        7 * 86400.0, description="When a batch is given up, unless it says otherwise."
+    )
+
+    max_in_flight: Count = Field(100, description="Tasks that the provider may have of ours at once, over all workers.")
+    rate_per_second: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Submits a second, over all workers; unset: no limit."
+    )
+    connections: Annotated[int, Field(gt=0, le=256)] = Field(
+        16, description="Submits that one worker process sends at once."
+    )
+
+    max_jobs: Count = Field(50_000, description="Jobs in one batch.")
+    max_body_bytes: Count = Field(200_000_000, description="Bytes of one request that brings jobs.")
+    max_line_bytes: Count = Field(1_000_000, description="Bytes of one job.")
+    max_text_chars: Count = Field(
+        64_000, description="Characters of prompt, system prompt and history of one job together."
+    )
+    max_output_tokens: Count = Field(2048, description="Upper bound of `max_tokens`.")
+    max_callback_bytes: Count = Field(
+        4_000_000, description="Bytes of one callback; of a larger one the first 64 KB are kept."
+    )
+
+    @field_validator("secret_key", "hive_key", "hive_permanent_codes", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("public_url", "hive_url")
+    @classmethod
+    def _is_http(cls, value: str | None) -> str | None:
+        if value is not None and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
+            raise ValueError("must be an http or https URL")
+        return value.rstrip("/") if value else value
+
+    @model_validator(mode="after")
+    def _lease_outlives_submit(self) -> Self:
+        margin = min(LEASE_MARGIN_SECONDS, self.submit_timeout_seconds / 2)
+        if self.lease_seconds < self.submit_timeout_seconds + margin:
+            raise ValueError(
+                f"HIVEBATCH_LEASE_SECONDS is {self.lease_seconds:g}; with a submit time-out of "
+                f"{self.submit_timeout_seconds:g} it must be at least {self.submit_timeout_seconds + margin:g}, "
+                "or a slow answer would be taken for a dead worker"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _production_has_secrets(self) -> Self:
+        if self.mode != "production":
+            return self
+        needed = ("database_url", "secret_key", "admin_password", "public_url", "hive_key")
+        missing = [f"HIVEBATCH_{name.upper()}" for name in needed if not getattr(self, name)]
+        if self.broker_url.startswith("memory:"):
+            missing.append("HIVEBATCH_BROKER_URL (memory:// reaches one process only)")
+        if any(len(key.get_secret_value()) < 32 for key in self.secret_key):
+            missing.append("HIVEBATCH_SECRET_KEY (of at least 32 characters)")
+        if self.dev_key:
+            missing.append("no HIVEBATCH_DEV_KEY")
+        if missing:
+            raise ValueError("production needs " + ", ".join(missing))
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then the files that it names."""
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _secrets_in_files(settings_cls))
+
+    @property
+    def timing(self) -> Timing:
+        return Timing(
+            lease_seconds=self.lease_seconds,
+            callback_timeout_seconds=self.callback_timeout_seconds,
+            unknown_grace_seconds=self.unknown_grace_seconds,
+            backoff_base_seconds=self.backoff_base_seconds,
+            backoff_max_seconds=self.backoff_max_seconds,
+        )
+
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        return tuple(key.get_secret_value() for key in self.secret_key)
+
+    @property
+    def hive_keys(self) -> tuple[str, ...]:
+        return tuple(key.get_secret_value() for key in self.hive_key)
+
+    @property
+    def resolved_database_url(self) -> str:
+        """Where the truth is kept."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'hivebatch.db').absolute()}"
+
+    def refusal_to_submit(self) -> str | None:
+        """Why nothing must be submitted: a provider elsewhere can't reach us, its answers would be paid for nothing."""
+        if is_loopback(self.hive_url):
+            return None
+        if self.public_url is None or urlsplit(self.public_url).scheme != "https" or not _is_public(self.public_url):
+            return (
+                f"HIVEBATCH_PUBLIC_URL is {self.public_url or 'not set'}, where {self.hive_url} can't deliver its "
+                "callbacks: set it to the public https URL of this service."
+            )
+        return None
+
+
+SECRETS = ("secret_key", "admin_password", "dev_key", "hive_key", "database_url", "broker_url")
+
+
+def load(**overrides: object) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        UnsafeConfiguration: a value is wrong, or a combination would lose money or data.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
+        raise UnsafeConfiguration("; ".join(lines)) from error
+
+
+def _secrets_in_files(settings_cls: type[BaseSettings]) -> dict[str, object]:
+    import os  # noqa: PLC0415 - the environment is read here and nowhere else
+
+    prefix = str(settings_cls.model_config["env_prefix"])
+    named = {name: os.environ.get(f"{prefix}{name.upper()}_FILE") for name in SECRETS}
+    return {name: Path(path).read_text().strip() for name, path in named.items() if path}
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the host of `url` is this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_public(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith((".local", ".localhost", ".internal"))

@@ -1,0 +1,35 @@
+"""Ids: UUIDv7 made by the application, shown to people with a prefix that says what they name."""
+
+from typing import Literal
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from app.errors import NotFound
+
+Kind = Literal["batch", "job", "attempt", "callback"]
+
+
+def new_id() -> UUID:
+    """A time-ordered id (RFC 9562, version 7)."""
+    return uuid7()
+
+
+def show(kind: Kind, value: UUID) -> str:
+    """`show("job", id)` is `job_` and 32 hexadecimal digits."""
+    return f"{kind}_{value.hex}"
+
+
+def read(kind: Kind, text: str) -> UUID:
+    """The id behind its shown form.
+
+    Raises:
+        NotFound: `text` can't be the id of such a thing, so none exists.
+    """
+    prefix, _, digits = text.rpartition("_")
+    if prefix != kind or len(digits) != 32:
+        raise NotFound(kind, text)
+    try:
+        return UUID(hex=digits)
+    except ValueError as error:
+        raise NotFound(kind, text) from error

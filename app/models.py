@@ -1,0 +1,235 @@
+"""The tables: what changes often (`jobs`, `attempts`) is narrow, what is large (inputs, results) stands apart."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from app.db import UtcDateTime
+from app.states import OPEN_ATTEMPT_STATES, OPEN_JOB_STATES, AttemptState, JobState, Outcome
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _is_in(column: str, values: Iterable[str]) -> str:
+    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
+
+
+def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
+    return CheckConstraint(_is_in(column, values), name=column)
+
+
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    return Index(name, *columns, unique=unique, postgresql_where=text(where), sqlite_where=text(where))
+
+
+OPEN_JOB = _is_in("state", OPEN_JOB_STATES)
+OPEN_ATTEMPT = _is_in("state", OPEN_ATTEMPT_STATES)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("name", String(200)),
+    Column("provider", String(64), nullable=False),
+    Column("options", JSON, nullable=False),
+    Column("metadata", JSON, nullable=False, key="metadata_"),
+    Column("idempotency_key", String(255)),
+    Column("request_sha256", String(64)),
+    Column("total", Integer, nullable=False),
+    Column("max_attempts", Integer, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("cancel_requested_at", UtcDateTime),
+    Column("finalized_at", UtcDateTime),
+    Column("final_counts", JSON(none_as_null=True)),
+    Column("line_errors", JSON, nullable=False),
+    UniqueConstraint("owner", "idempotency_key"),
+    Index("ix_batches_owner_id", "owner", "id"),
+    _partial("ix_batches_open", "expires_at", where="finalized_at IS NULL"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("batch_id", Uuid, ForeignKey("batches.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("custom_id", String(512), nullable=False),
+    Column("provider", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("due_at", UtcDateTime),
+    Column("current_attempt_id", Uuid),
+    Column("attempts", Integer, nullable=False),
+    Column("last_number", Integer, nullable=False),
+    Column("max_attempts", Integer, nullable=False),
+    Column("suspect", Boolean, nullable=False),
+    Column("error_code", String(64)),
+    Column("error_message", String(500)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    UniqueConstraint("batch_id", "position"),
+    UniqueConstraint("batch_id", "custom_id"),
+    Index("ix_jobs_batch_id_state_position", "batch_id", "state", "position"),
+    CheckConstraint(f"({OPEN_JOB}) = (due_at IS NOT NULL)", name="open_has_alarm"),
+    CheckConstraint(f"({OPEN_JOB}) = (finished_at IS NULL)", name="final_has_end"),
+    _one_of("state", JobState),
+    _partial("ix_jobs_queued", "provider", "suspect", "due_at", "id", where="state = 'queued'"),
+    _partial("ix_jobs_alarm", "due_at", where="state IN ('submitting', 'waiting')"),
+    _partial("ix_jobs_open", "batch_id", where=OPEN_JOB),
+)
+
+job_inputs = Table(
+    "job_inputs",
+    metadata,
+    Column("job_id", Uuid, ForeignKey("jobs.id"), primary_key=True),
+    Column("text_data", Text, nullable=False),
+    Column("options", JSON, nullable=False),
+)
+
+job_results = Table(
+    "job_results",
+    metadata,
+    Column("job_id", Uuid, ForeignKey("jobs.id"), primary_key=True),
+    Column("attempt_id", Uuid, nullable=False),
+    Column("callback_id", Uuid, nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("source_sha256", String(64), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("job_id", Uuid, ForeignKey("jobs.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("provider", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("provider_task_id", String(200)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("sent_at", UtcDateTime),
+    Column("acked_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    Column("http_status", Integer),
+    Column("error_code", String(64)),
+    Column("error_message", String(500)),
+    Column("cost_nano", BigInteger),
+    UniqueConstraint("job_id", "number"),
+    _one_of("state", AttemptState),
+    _partial("uq_attempts_open", "job_id", where=OPEN_ATTEMPT, unique=True),
+    _partial("ix_attempts_in_flight", "provider", where=OPEN_ATTEMPT),
+    _partial("ix_attempts_task", "provider_task_id", where="provider_task_id IS NOT NULL"),
+)
+
+callbacks = Table(
+    "callbacks",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("attempt_id", Uuid),
+    Column("job_id", Uuid),
+    Column("batch_id", Uuid, nullable=False),
+    Column("provider", String(64), nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("last_received_at", UtcDateTime, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("detail", String(500)),
+    _one_of("outcome", Outcome),
+    UniqueConstraint("attempt_id", "sha256"),
+    Index("ix_callbacks_job_id", "job_id"),
+    Index("ix_callbacks_batch_id", "batch_id"),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("scope", String(16), primary_key=True),
+    Column("scope_id", String(64), primary_key=True),
+    Column("reason", String(32), primary_key=True),
+    Column("message", String(500), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime),
+    Column("placed_by", String(64), nullable=False),
+    CheckConstraint("scope IN ('provider', 'batch')", name="scope"),
+)
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("provider", String(64), primary_key=True),
+    Column("next_slot_at", UtcDateTime, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("hint", String(16), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+)
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(100), nullable=False),
+    Column("details", JSON, nullable=False),
+    Index("ix_audit_events_subject", "subject"),
+)
+
+purged_batches = Table(
+    "purged_batches",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("purged_at", UtcDateTime, nullable=False),
+)
+
+worker_beats = Table(
+    "worker_beats",
+    metadata,
+    Column("worker", String(100), primary_key=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("swept_at", UtcDateTime, nullable=False),
+    Column("sweep_seconds", Float, nullable=False),
+)

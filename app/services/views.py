@@ -1,0 +1,247 @@
+"""What the services take and return: plain values, free of the database and of the web."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Generic, Literal, TypeVar
+from uuid import UUID
+
+from app.errors import Problem
+
+T = TypeVar("T")
+
+BatchStatus = Literal["cancelled", "expired", "completed", "cancelling", "in_progress"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A validated job as it will be stored. `options` already hold the batch's defaults."""
+
+    custom_id: str
+    text_data: str
+    options: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that can't become a job, and everything that is wrong with it."""
+
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """A validated batch without its jobs. Durations in seconds; None takes the setting."""
+
+    owner: str
+    name: str | None = None
+    provider: str = "hive_v2"
+    options: Mapping[str, object] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    max_attempts: int | None = None
+    expires_in_seconds: float | None = None
+    skip_invalid: bool = False
+    idempotency_key: str | None = None
+    request_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A batch that is stored. `is_replay`: it was stored before, by the same request."""
+
+    batch_id: UUID
+    is_replay: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """A batch as its owner sees it. `counts` names every job state; `cost` is in the provider's currency.
+
+    `retries` counts submits beyond each job's first, `late` results that came after their attempt was given up or the
+    job was over, `duplicates` callbacks beyond the first of the same body.
+    """
+
+    id: UUID
+    owner: str
+    name: str | None
+    provider: str
+    status: BatchStatus
+    options: Mapping[str, object]
+    metadata: Mapping[str, str]
+    total: int
+    counts: Mapping[str, int]
+    round: int
+    max_attempts: int
+    retries: int
+    late: int
+    duplicates: int
+    cost: Decimal
+    line_errors: tuple[Problem, ...]
+    line_errors_total: int
+    oldest_open_job_at: datetime | None
+    created_at: datetime
+    expires_at: datetime
+    cancel_requested_at: datetime | None
+    finalized_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job without its texts."""
+
+    id: UUID
+    batch_id: UUID
+    position: int
+    custom_id: str
+    state: str
+    attempts: int
+    max_attempts: int
+    due_at: datetime | None
+    error_code: str | None
+    error_message: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    """One submit. `cost` in the provider's currency, None while unknown."""
+
+    id: UUID
+    number: int
+    state: str
+    provider: str
+    provider_task_id: str | None
+    created_at: datetime
+    sent_at: datetime | None
+    acked_at: datetime | None
+    finished_at: datetime | None
+    http_status: int | None
+    error_code: str | None
+    error_message: str | None
+    cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackView:
+    """One body that the provider sent, without the body."""
+
+    id: UUID
+    attempt_id: UUID | None
+    source: str
+    outcome: str
+    detail: str | None
+    times: int
+    bytes: int
+    sha256: str
+    received_at: datetime
+    last_received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ResultView:
+    """A job's answer. `details` may hold `model`, `finish_reason`, `usage`, `from_cache`."""
+
+    text: str
+    source: str
+    details: Mapping[str, object]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobDetail:
+    """A job with everything that is known of it."""
+
+    job: JobView
+    text_data: str
+    options: Mapping[str, object]
+    result: ResultView | None
+    attempts: tuple[AttemptView, ...]
+    callbacks: tuple[CallbackView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list; `next_cursor` is None on the last."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLine:
+    """One job in a result stream, in input order."""
+
+    job: JobView
+    result: ResultView | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultStream:
+    """The results of a batch so far. `is_complete`: no job was open when the stream began."""
+
+    is_complete: bool
+    lines: Iterator[ResultLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What a retry did: `queued` jobs will be submitted again, `salvaged` ones took a stored late result for free."""
+
+    queued: int
+    salvaged: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """An API key without its secret."""
+
+    id: UUID
+    owner: str
+    name: str
+    hint: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made; `secret` is shown this once."""
+
+    key: KeyView
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldView:
+    """Why nothing is submitted to a provider or from a batch. `until` None: until somebody lifts it."""
+
+    scope: str
+    scope_id: str
+    reason: str
+    message: str
+    since: datetime
+    until: datetime | None
+    placed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """A worker that has swept lately."""
+
+    worker: str
+    started_at: datetime
+    swept_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether this process can keep what it is given; the rest is for information."""
+
+    is_ready: bool
+    reason: str | None
+    schema_revision: str | None
+    workers: tuple[WorkerView, ...]
+    last_sweep_at: datetime | None
+    holds: tuple[HoldView, ...]

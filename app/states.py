@@ -1,0 +1,105 @@
+"""The states of jobs and attempts: what each means, and what a decision about one needs to know."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class JobState(StrEnum):
+    """Where a job is. Each open state has one alarm, `due_at`."""
+
+    QUEUED = "queued"  # may be claimed from `due_at` on
+    SUBMITTING = "submitting"  # a worker holds it until the lease ends at `due_at`
+    WAITING = "waiting"  # the provider has it, or may have it; its callback is overdue at `due_at`
+    COMPLETED = "completed"  # exactly one result is stored; never left again
+    FAILED = "failed"  # given up, with a reason; a late result or a retry still changes it
+    CANCELLED = "cancelled"  # ended by its owner; only a retry changes it
+
+
+class AttemptState(StrEnum):
+    """Where one submit is. `numbers` are counted per job, without gaps."""
+
+    SUBMITTING = "submitting"  # committed before the POST leaves
+    WAITING = "waiting"  # the provider accepted it
+    UNKNOWN = "unknown"  # it may have been accepted, and billed
+    COMPLETED = "completed"  # its result is the job's result
+    FAILED = "failed"  # the provider refused it for good, or its task failed
+    TIMED_OUT = "timed_out"  # no callback in time
+    REFUSED = "refused"  # certainly not accepted; does not count
+    CANCELLED = "cancelled"  # its job was cancelled meanwhile
+    SUPERSEDED = "superseded"  # another attempt's result came first
+
+
+OPEN_JOB_STATES = (JobState.QUEUED, JobState.SUBMITTING, JobState.WAITING)
+OPEN_ATTEMPT_STATES = (AttemptState.SUBMITTING, AttemptState.WAITING, AttemptState.UNKNOWN)
+
+
+class Outcome(StrEnum):
+    """What an event did: also what became of a callback."""
+
+    APPLIED = "applied"
+    LATE = "late"  # true, but the job no longer needs it
+    CONFLICT = "conflict"  # contradicts what is known; a person has to look
+    INVALID = "invalid"  # nobody can read it
+    ORPHAN = "orphan"  # authentic, but its attempt isn't here
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One submit of a job."""
+
+    id: UUID
+    number: int
+    state: AttemptState
+    created_at: datetime
+    provider_task_id: str | None = None
+    sent_at: datetime | None = None
+    acked_at: datetime | None = None
+    finished_at: datetime | None = None
+    http_status: int | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    cost_nano: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN_ATTEMPT_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What moves of a job. `attempts` counts the submits that may have reached the provider, `last_number` all."""
+
+    id: UUID
+    batch_id: UUID
+    state: JobState
+    due_at: datetime | None
+    current_attempt_id: UUID | None = None
+    attempts: int = 0
+    last_number: int = 0
+    max_attempts: int = 1
+    suspect: bool = False  # its last worker may have died of it
+    error_code: str | None = None
+    error_message: str | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN_JOB_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A job with all of its attempts: what a decision needs to know."""
+
+    job: Job
+    attempts: Mapping[UUID, Attempt]
+
+    def with_job(self, **changes: object) -> "Case":
+        return replace(self, job=replace(self.job, **changes))  # type: ignore[arg-type]  # replace() checks the names
+
+    def with_attempt(self, attempt_id: UUID, **changes: object) -> "Case":
+        changed = replace(self.attempts[attempt_id], **changes)  # type: ignore[arg-type]  # as above
+        return replace(self, attempts={**self.attempts, attempt_id: changed})

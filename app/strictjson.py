@@ -1,0 +1,45 @@
+"""Reading JSON without surprises: what the database can't store or a number can't hold is refused, with a pointer."""
+
+import math
+from collections.abc import Iterator
+
+from pydantic_core import from_json
+
+from app.errors import InvalidInput, Problem
+
+
+def loads(body: bytes | str) -> object:
+    """The value of one JSON document (RFC 8259, UTF-8).
+
+    Raises:
+        InvalidInput: not JSON, nested too deep, a lone surrogate, a number too long to read, or, anywhere inside,
+            U+0000 or a number that isn't finite (`1e999`): the parser itself lets the last two through.
+    """
+    try:
+        value: object = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise InvalidInput([Problem(f"Not valid JSON: {error}")]) from error
+    for problem in _unstorable(value, ""):
+        raise InvalidInput([problem])
+    return value
+
+
+def _unstorable(value: object, pointer: str) -> Iterator[Problem]:
+    if isinstance(value, str):
+        if "\x00" in value:
+            yield Problem("Text must not contain U+0000.", pointer)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield Problem("Numbers must be finite.", pointer)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _unstorable(item, f"{pointer}/{index}")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _unstorable(key, pointer)
+            yield from _unstorable(item, f"{pointer}/{escape(key)}")
+
+
+def escape(part: str) -> str:
+    """One part of a JSON pointer (RFC 6901)."""
+    return part.replace("~", "~0").replace("/", "~1")
