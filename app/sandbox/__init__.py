@@ -1,0 +1,23 @@
+"""An emulator of the provider's V2 task API, with faults on demand: a Flask app of its own."""
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+
+from app.sandbox.config import SandboxConfig
+from app.sandbox.control import control
+from app.sandbox.results import answer_for
+from app.sandbox.sandbox import Sandbox
+from app.sandbox.views import http_error, v2
+
+__all__ = ["Sandbox", "SandboxConfig", "answer_for", "create_sandbox"]
+
+
+def create_sandbox(config: SandboxConfig) -> Flask:
+    """Make the app; its `Sandbox` is `app.extensions["sandbox"]`, whose `close()` ends its threads."""
+    app = Flask(__name__)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions["sandbox"] = Sandbox(config)
+    app.register_blueprint(v2)
+    app.register_blueprint(control)
+    app.register_error_handler(HTTPException, http_error)
+    return app
