@@ -47,7 +47,9 @@ class Courier:
         self._numbers = itertools.count()
         self._thread: Thread | None = None
         self._is_closed = False
+        self._unfinished = 0
         self._own = local()
+        self._sessions: list[requests.Session] = []
 
     def schedule(self, delivery: Delivery) -> None:
         """Send this callback when it is due; after `close` it is dropped."""
@@ -58,24 +60,34 @@ class Courier:
             if self._thread is None:
                 self._start()
             heapq.heappush(self._waiting, (delivery.due, next(self._numbers), delivery))
-            self._changed.notify()
+            self._unfinished += 1
+            self._changed.notify_all()
+
+    def settle(self, seconds: float) -> bool:
+        """Wait until every callback was sent, so many seconds at most; say whether it is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._unfinished == 0, seconds)
 
     def drop_waiting(self) -> None:
         """Forget every callback that isn't being sent yet."""
         with self._changed:
             for _, _, delivery in self._waiting:
                 delivery.done.set()
+            self._unfinished -= len(self._waiting)
             self._waiting.clear()
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Drop what waits, let what is being sent end, and end all threads."""
         self.drop_waiting()
         with self._changed:
             self._is_closed = True
-            self._changed.notify()
+            self._changed.notify_all()
         if self._thread is not None:
             self._thread.join()
             self._pool.shutdown()
+        for session in self._sessions:
+            session.close()
 
     def _start(self) -> None:
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="sandbox-callback")
@@ -102,8 +114,14 @@ class Courier:
             delivery.record(SentCallback(delivery.kind, sent_at, status, error))
         finally:
             delivery.done.set()
+            self._finished_one()
         if not delivery.lets_others_past:
             self._release_overtaken()
+
+    def _finished_one(self) -> None:
+        with self._changed:
+            self._unfinished -= 1
+            self._changed.notify_all()
 
     def _post(self, url: str, body: bytes) -> tuple[int | None, str | None]:
         headers = {"Content-Type": "application/json", "User-Agent": "hive-sandbox"}
@@ -118,14 +136,14 @@ class Courier:
             self._own.used = time.monotonic()
 
     def _session(self) -> requests.Session:
-        """This thread's session. One that was idle is made anew: its receiver may be about to hang up."""
+        """This thread's session. Idle connections are not used again: the receiver may be about to hang up."""
         session: requests.Session | None = getattr(self._own, "session", None)
-        if session is None or time.monotonic() - self._own.used > IDLE_SECONDS:
-            if session is not None:
-                session.close()
-            session = requests.Session()
+        if session is None:
+            session = self._own.session = requests.Session()
             session.trust_env = False
-            self._own.session = session
+            self._sessions.append(session)
+        elif time.monotonic() - self._own.used > IDLE_SECONDS:
+            session.close()
         return session
 
     def _release_overtaken(self) -> None:
@@ -136,4 +154,4 @@ class Courier:
                 heapq.heapify(self._waiting)
                 for _, number, delivery in overtaken:
                     heapq.heappush(self._waiting, (time.monotonic(), number, delivery))
-                self._changed.notify()
+                self._changed.notify_all()

@@ -73,8 +73,13 @@ def reset() -> dict[str, object]:
 
 @control.get("/ledger")
 def ledger() -> dict[str, object]:
-    """Booked and refused submits from the offsets `since` and `refused_since` on, `limit` of each, and totals."""
-    return this_sandbox().ledger.page(_offset("since", 0), _offset("refused_since", 0), _offset("limit", PAGE))
+    """Booked and refused submits from the offsets `since` and `refused_since` on, `limit` of each, and totals.
+
+    With `settle` it first waits until every callback was sent, so many seconds at most.
+    """
+    is_settled = this_sandbox().settle(_number("settle", 0))
+    page = this_sandbox().ledger.page(_number("since", 0), _number("refused_since", 0), _number("limit", PAGE))
+    return {**page, "settled": is_settled}
 
 
 @control.errorhandler(FaultError)
@@ -101,7 +106,7 @@ def _body(*names: str) -> dict[str, Any]:
     return body
 
 
-def _offset(name: str, default: int) -> int:
+def _number(name: str, default: int) -> int:
     written = request.args.get(name, str(default))
     if not (written.isascii() and written.isdigit()):
         raise FaultError(f"{name} must be a whole number from 0")

@@ -83,6 +83,10 @@ class Sandbox:
             raise Refusal(400, "The task isn't completed" if task is None else "The task has no callback_url")
         self._deliver(task, "triggered", time.monotonic())
 
+    def settle(self, seconds: float) -> bool:
+        """Wait until every callback was sent, so many seconds at most; say whether it is so."""
+        return self._courier.settle(seconds)
+
     def reset(self) -> None:
         """Go back to the beginning: configured profile and keys, empty ledger, no callback waiting."""
         self._courier.drop_waiting()

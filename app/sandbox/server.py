@@ -11,7 +11,7 @@ from typing import Any, Self
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Response
 
-from app.sandbox import create_sandbox
+from app.sandbox import Sandbox, create_sandbox
 from app.sandbox.config import SandboxConfig
 from app.sandbox.views import CUT
 
@@ -25,6 +25,7 @@ class SandboxServer:
 
     def __init__(self, config: SandboxConfig | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
         self.app = create_sandbox(config or SandboxConfig())
+        self.sandbox: Sandbox = self.app.extensions["sandbox"]
         self._server = _Server(host, port, self.app, handler=_Handler)
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox-server", daemon=True)
         self._stopped = Event()
@@ -53,7 +54,7 @@ class SandboxServer:
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
-        self.app.extensions["sandbox"].close()
+        self.sandbox.close()
         self._server.hang_up()
         self._server.server_close()
 
