@@ -111,9 +111,10 @@ class _Handler(WSGIRequestHandler):
         """Read the whole request, run the app, send the whole answer."""
         environ = self.make_environ()
         body = self._read_body(environ)
-        environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        cut = Event()
+        environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body)), CUT: cut.set}
         response = Response.from_app(self.server.app, environ, buffered=True)
-        if environ.get(CUT):
+        if cut.is_set():
             self._reset_connection()
         else:
             self._send(response)

@@ -15,7 +15,7 @@ from app.sandbox.sandbox import Sandbox
 from app.sandbox.submissions import Submission, read_submission
 
 CUT = "sandbox.cut"
-"""Set in the WSGI environment to ask the server for a reset instead of an answer."""
+"""The WSGI environment's key of a function that has the server reset the connection instead of answering."""
 
 v2 = Blueprint("v2", __name__, url_prefix="/api/v2/task")
 
@@ -84,8 +84,8 @@ def _fields() -> dict[str, object]:
 
 
 def _render(answer: Answer) -> Response:
-    if answer.is_cut:
-        request.environ[CUT] = True
+    if answer.is_cut and CUT in request.environ:
+        request.environ[CUT]()
     response = Response(answer.body, answer.status, content_type=answer.content_type)
     response.headers.update(answer.headers)
     return response
