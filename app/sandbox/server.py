@@ -4,7 +4,7 @@ import socket
 import struct
 from contextlib import suppress
 from io import BytesIO
-from threading import Event, Lock, Thread
+from threading import Event, Lock, RLock, Thread
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,6 +29,7 @@ class SandboxServer:
         self._server = _Server(host, port, self.app, handler=_Handler)
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox-server", daemon=True)
         self._stopped = Event()
+        self._changing = RLock()  # stop may be called by a signal while it runs
         self.host = host
 
     @property
@@ -42,21 +43,24 @@ class SandboxServer:
         return f"http://{self.host}:{self.port}"
 
     def start(self) -> Self:
-        """Serve in a thread, and return at once."""
-        self._thread.start()
+        """Serve in a thread, and return at once; after `stop` it does nothing."""
+        with self._changing:
+            if not self._stopped.is_set():
+                self._thread.start()
         return self
 
     def stop(self) -> None:
         """End every thread and close every socket; a second call does nothing."""
-        if self._stopped.is_set():
-            return
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self.sandbox.close()
-        self._server.hang_up()
-        self._server.server_close()
+        with self._changing:
+            if self._stopped.is_set():
+                return
+            self._stopped.set()
+            if self._thread.is_alive():
+                self._server.shutdown()
+                self._thread.join()
+            self.sandbox.close()
+            self._server.hang_up()
+            self._server.server_close()
 
     def serve_forever(self) -> None:
         """Serve until `stop` is called or the process is interrupted."""

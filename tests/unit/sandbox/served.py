@@ -29,6 +29,8 @@ class Receiver:
                 receiver._take(self.rfile.read(int(self.headers["Content-Length"])))
                 self.send_response(receiver.status)
                 self.send_header("Content-Length", "0")
+                if 300 <= receiver.status < 400:
+                    self.send_header("Location", receiver.url)
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:

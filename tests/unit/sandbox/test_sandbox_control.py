@@ -101,6 +101,8 @@ def test_a_request_without_token_is_refused(client: Client, header: str) -> None
 def test_only_configured_keys_are_accepted(serve: Serve) -> None:
     client = serve(keys=frozenset({"first", "second"}))
     assert client.submit().status_code == 401
+    client.call("POST", "/sandbox/keys", json={"key": "secret", "status": 200})
+    assert client.submit().status_code == 200
     client.headers = {"Authorization": "Token second"}
     assert client.submit().status_code == 200
 

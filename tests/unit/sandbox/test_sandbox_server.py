@@ -8,8 +8,9 @@ from threading import Thread
 import pytest
 import requests
 
-from app.sandbox import SandboxConfig
+from app.sandbox import Sandbox, SandboxConfig
 from app.sandbox.server import SandboxServer
+from app.sandbox.submissions import Submission
 from tests.unit.sandbox.served import Client, Serve
 
 
@@ -116,8 +117,17 @@ def test_stop_can_be_called_twice_and_before_start() -> None:
     server = SandboxServer(SandboxConfig())
     server.stop()
     server.stop()
+    server.start()
     with pytest.raises(OSError, match=r".*"), socket.create_connection(("127.0.0.1", server.port), timeout=1):
         pass
+
+
+def test_a_callback_after_the_end_is_dropped_and_not_waited_for() -> None:
+    sandbox = Sandbox(SandboxConfig(profile="calm"))
+    sandbox.close()
+    answer = sandbox.submit(Submission("x [[sandbox before_ack]]", "http://127.0.0.1:1/", None, None))
+    assert answer.status == 200
+    assert sandbox.settle(0)
 
 
 def test_serve_forever_ends_with_stop() -> None:
