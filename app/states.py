@@ -52,6 +52,7 @@ class Attempt:
 
     id: UUID
     number: int
+    provider: str
     state: AttemptState
     created_at: datetime
     provider_task_id: str | None = None
@@ -74,6 +75,7 @@ class Job:
 
     id: UUID
     batch_id: UUID
+    provider: str
     state: JobState
     due_at: datetime | None
     current_attempt_id: UUID | None = None

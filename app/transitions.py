@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from app.ids import show
 from app.retry import Timing
 from app.states import Attempt, AttemptState, Case, JobState, Outcome
 
@@ -67,6 +68,7 @@ class Answered:
 
     attempt_id: UUID
     task_id: str | None = None
+    metadata: str | None = None
     cost_nano: int | None = None
 
 
@@ -79,6 +81,7 @@ class TaskFailed:
     message: str
     is_retryable: bool
     task_id: str | None = None
+    metadata: str | None = None
     cost_nano: int | None = None
 
 
@@ -111,6 +114,14 @@ class Retried:
     more_attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """A stored result of an attempt turned out to be good for a job that is over."""
+
+    attempt_id: UUID
+    cost_nano: int | None = None
+
+
 Event = (
     Claimed
     | Acked
@@ -124,6 +135,7 @@ Event = (
     | Cancelled
     | Expired
     | Retried
+    | Salvaged
 )
 
 # --- what it does ---
@@ -160,7 +172,9 @@ def _claimed(case: Case, event: Claimed, moment: Moment) -> Step:
     job = case.job
     if job.state is not JobState.QUEUED:
         return Step(case, Outcome.LATE)
-    attempt = Attempt(event.attempt_id, job.last_number + 1, AttemptState.SUBMITTING, created_at=moment.now)
+    attempt = Attempt(
+        event.attempt_id, job.last_number + 1, job.provider, AttemptState.SUBMITTING, created_at=moment.now
+    )
     claimed = Case(job, {**case.attempts, attempt.id: attempt}).with_job(
         state=JobState.SUBMITTING,
         due_at=moment.timing.lease_until(moment.now),
@@ -223,14 +237,25 @@ def _rejected(case: Case, event: Rejected, moment: Moment) -> Step:
 
 def _answered(case: Case, event: Answered, moment: Moment) -> Step:
     """f: the first valid result of any attempt wins, whatever that attempt's state."""
+    if _contradicts(case, event):
+        return Step(case, Outcome.CONFLICT)
     case = _told(case, event)
     if case.job.state in (JobState.COMPLETED, JobState.CANCELLED):
         return Step(case, Outcome.LATE)
-    return Step(complete(case, event.attempt_id, moment.now), Outcome.APPLIED)
+    return Step(_completes(case, event.attempt_id, moment.now), Outcome.APPLIED)
 
 
-def complete(case: Case, attempt_id: UUID, now: datetime) -> Case:
-    """f: the job is completed by a result of this attempt; open siblings are superseded."""
+def _salvaged(case: Case, event: Salvaged, moment: Moment) -> Step:
+    """j: failed, cancelled -> completed, by a result that is stored already."""
+    if case.job.state not in (JobState.FAILED, JobState.CANCELLED):
+        return Step(case, Outcome.LATE)
+    if event.cost_nano is not None:
+        case = case.with_attempt(event.attempt_id, cost_nano=event.cost_nano)
+    return Step(_completes(case, event.attempt_id, moment.now), Outcome.APPLIED)
+
+
+def _completes(case: Case, attempt_id: UUID, now: datetime) -> Case:
+    """The job is completed by a result of this attempt; open siblings are superseded."""
     for sibling in case.attempts.values():
         if sibling.is_open and sibling.id != attempt_id:
             case = case.with_attempt(sibling.id, state=AttemptState.SUPERSEDED, finished_at=now)
@@ -244,6 +269,8 @@ def complete(case: Case, attempt_id: UUID, now: datetime) -> Case:
 
 def _task_failed(case: Case, event: TaskFailed, moment: Moment) -> Step:
     """e or g: a failure counts only for the current attempt; an earlier one's changes nothing."""
+    if _contradicts(case, event):
+        return Step(case, Outcome.CONFLICT)
     case = _told(case, event)
     attempt = case.attempts[event.attempt_id]
     if not _holds(case, attempt, AttemptState.SUBMITTING, AttemptState.WAITING, AttemptState.UNKNOWN):
@@ -329,6 +356,7 @@ _MOVES: dict[type, Callable[..., Step]] = {
     Cancelled: _cancelled,
     Expired: _expired,
     Retried: _retried,
+    Salvaged: _salvaged,
 }
 
 # --- the steps that the moves share ---
@@ -337,6 +365,14 @@ _MOVES: dict[type, Callable[..., Step]] = {
 def _holds(case: Case, attempt: Attempt, *states: AttemptState) -> bool:
     """The fence: only the job's current attempt, while open, may move the job."""
     return case.job.is_open and case.job.current_attempt_id == attempt.id and attempt.state in states
+
+
+def _contradicts(case: Case, event: Answered | TaskFailed) -> bool:
+    """A body that names another task or another job than its token is never guessed about."""
+    known_task_id = case.attempts[event.attempt_id].provider_task_id
+    other_task = known_task_id is not None and event.task_id is not None and known_task_id != event.task_id
+    other_job = event.metadata is not None and event.metadata != show("job", case.job.id)
+    return other_task or other_job
 
 
 def _told(case: Case, event: Answered | TaskFailed) -> Case:

@@ -16,11 +16,16 @@ BatchStatus = Literal["cancelled", "expired", "completed", "cancelling", "in_pro
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A validated job as it will be stored. `options` already hold the batch's defaults."""
+    """A validated job as it will be stored. `options` already hold the batch's defaults.
+
+    `line` (1-based) and `pointer` (JSON pointer of the job) say where it stood, for problems that only show later.
+    """
 
     custom_id: str
     text_data: str
     options: Mapping[str, object]
+    line: int | None = None
+    pointer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

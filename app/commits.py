@@ -1,0 +1,86 @@
+"""Durable group commit: what arrives together shares one transaction; each caller waits for the one with its item."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class _Entry(Generic[Item, Result]):
+    __slots__ = ("error", "is_done", "item", "result")
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.is_done = False
+        self.result: Result | None = None
+        self.error: BaseException | None = RuntimeError("the commit of this item was interrupted")
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Gathers what callers bring into groups. `write` commits a group and returns one result an item, in order.
+
+    There is no thread and no timer: the caller that finds nobody writing writes for all who wait. So a lone caller
+    never waits for company, and whatever gathered during one commit is the next group. The queue is bounded by the
+    number of threads that call. When a group fails, each of its items is tried alone, so that a bad one fails alone.
+    """
+
+    def __init__(self, most: int = 300) -> None:
+        self._most = most
+        self._queue: list[_Entry[Item, Result]] = []
+        self._is_writing = False
+        self._changed = threading.Condition()
+
+    def submit(self, item: Item, write: Callable[[Sequence[Item]], Sequence[Result]]) -> Result:
+        """The result of `item`, once its commit has returned. All callers bring a `write` that does the same.
+
+        Raises:
+            Exception: whatever `write` raised for this item.
+        """
+        entry: _Entry[Item, Result] = _Entry(item)
+        with self._changed:
+            self._queue.append(entry)
+        while group := self._next_group(entry):
+            self._lead(group, write)
+        if entry.error is not None:
+            raise entry.error
+        return entry.result  # type: ignore[return-value]  # without an error it has its result
+
+    def _next_group(self, entry: _Entry[Item, Result]) -> Sequence[_Entry[Item, Result]]:
+        """Wait until `entry` is done (then nothing is returned) or until it is on this caller to write a group."""
+        with self._changed:
+            self._changed.wait_for(lambda: entry.is_done or not self._is_writing)
+            if entry.is_done:
+                return ()
+            self._is_writing = True
+            group, self._queue = self._queue[: self._most], self._queue[self._most :]
+            return group
+
+    def _lead(self, group: Sequence[_Entry[Item, Result]], write: Callable[[Sequence[Item]], Sequence[Result]]) -> None:
+        try:
+            _write_group(group, write)
+        finally:
+            with self._changed:
+                for entry in group:
+                    entry.is_done = True
+                self._is_writing = False
+                self._changed.notify_all()
+
+
+def _write_group(group: Sequence[_Entry[Item, Result]], write: Callable[[Sequence[Item]], Sequence[Result]]) -> None:
+    try:
+        results = write([entry.item for entry in group])
+    except Exception as error:
+        if len(group) == 1:
+            group[0].error = error
+            return
+        logger.warning("group_failed", exc_info=True, extra={"size": len(group)})
+        for entry in group:
+            _write_group([entry], write)
+        return
+    for entry, result in zip(group, results, strict=True):
+        entry.result, entry.error = result, None

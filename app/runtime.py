@@ -1,0 +1,67 @@
+"""What a service needs, built once a process: settings, database, providers, tokens, doorbell."""
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.clock import now
+from app.commits import GroupCommit
+from app.config import Settings
+from app.db import Database
+from app.errors import UnsafeConfiguration
+from app.providers import registry
+from app.providers.base import Provider
+from app.queue import Doorbell
+from app.singleflight import SingleFlight
+from app.tokens import TokenSigner
+from app.transitions import Moment
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The parts of one process.
+
+    `sending` runs what waits for a provider; `drains` keeps to one drain loop a provider; `stopping` is set when the
+    process is to end: nothing new is claimed, what was not sent is handed back.
+    """
+
+    settings: Settings
+    database: Database
+    providers: Mapping[str, Provider]
+    signer: TokenSigner
+    doorbell: Doorbell
+    sending: ThreadPoolExecutor
+    drains: SingleFlight = field(default_factory=SingleFlight)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    callback_commits: GroupCommit[Any, Any] = field(default_factory=GroupCommit)
+
+    def moment(self) -> Moment:
+        """Now, with the times that this installation allows."""
+        return Moment(now(), self.settings.timing)
+
+    def close(self) -> None:
+        """End what runs for it: the doorbell's thread, the senders, the connections."""
+        self.stopping.set()
+        self.doorbell.close()
+        self.sending.shutdown(wait=True)
+        self.database.close()
+
+
+def build(settings: Settings, doorbell: Doorbell) -> Runtime:
+    """The runtime for these settings; nothing is connected yet.
+
+    Raises:
+        UnsafeConfiguration: no secret key is set, so callbacks could not be told from forgeries.
+    """
+    if not settings.secret_keys:
+        raise UnsafeConfiguration("HIVEBATCH_SECRET_KEY is not set (`hivebatch up` makes one of its own)")
+    return Runtime(
+        settings=settings,
+        database=Database(settings.resolved_database_url),
+        providers=registry(settings),
+        signer=TokenSigner(settings.secret_keys),
+        doorbell=doorbell,
+        sending=ThreadPoolExecutor(settings.connections, thread_name_prefix="sender"),
+    )

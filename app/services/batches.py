@@ -1,0 +1,160 @@
+"""What an owner can do with a batch that exists: cancel it, retry it, remove it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.db import Connection
+from app.errors import Conflict, InvalidInput, NotFound, Problem
+from app.ids import show
+from app.providers.base import Answer
+from app.runtime import Runtime
+from app.services import finalizing, sweeps
+from app.services.moves import move
+from app.services.views import Retried
+from app.states import JobState
+from app.store import audit, batches, callbacks, jobs, results
+from app.transitions import Cancelled, Event, Moment, Salvaged
+from app.transitions import Retried as JobRetried
+
+_CHUNK = 500
+
+
+def cancel(runtime: Runtime, owner: str | None, batch_id: UUID) -> int:
+    """h: end the open jobs of a batch; how many that were. What comes back later is kept, and a retry can use it.
+
+    The mark stops claims at once; the jobs follow in chunks, by the sweep if this process dies meanwhile.
+
+    Raises:
+        NotFound: no such batch of this owner's.
+        Conflict: the batch had ended before.
+    """
+    now = runtime.moment().now
+    with runtime.database.transaction() as connection:
+        batch = batches.lock(connection, [batch_id]).get(batch_id)
+        if batch is None or owner not in (None, batch.owner):
+            raise NotFound("batch", show("batch", batch_id))
+        if batch.finalized_at is not None and batch.cancel_requested_at is None:
+            raise Conflict("The batch has ended; there is nothing to cancel.")
+        if batch.cancel_requested_at is None:
+            batches.change(connection, batch_id, cancel_requested_at=now)
+            audit.add(connection, now, owner or "admin", "batch.cancel", show("batch", batch_id))
+    cancelled = 0
+    while chunk := sweeps.end_jobs(runtime, batch_id, Cancelled()):
+        cancelled += chunk
+    finalizing.finalize(runtime, [batch_id])
+    return cancelled
+
+
+def delete(runtime: Runtime, owner: str | None, batch_id: UUID) -> None:
+    """Remove a finished batch with its prompts, answers and callbacks.
+
+    Raises:
+        NotFound: no such batch of this owner's.
+        Conflict: it has not ended.
+    """
+    now = runtime.moment().now
+    with runtime.database.transaction() as connection:
+        batch = batches.lock(connection, [batch_id]).get(batch_id)
+        if batch is None or owner not in (None, batch.owner):
+            raise NotFound("batch", show("batch", batch_id))
+        if batch.finalized_at is None:
+            raise Conflict("The batch has not ended; cancel it first.")
+        batches.purge(connection, batch_id, now)
+        audit.add(connection, now, owner or "admin", "batch.delete", show("batch", batch_id), total=batch.total)
+
+
+def retry(runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Sequence[str] | None) -> Retried:
+    """j: put failed and cancelled jobs back in the queue, all of them or the named ones.
+
+    A job for which a readable result is stored takes that one, for free. The batch opens again, with a new round,
+    and with its whole time to live if that had run out.
+
+    Raises:
+        NotFound: no such batch of this owner's.
+        InvalidInput: a `custom_id` that the batch doesn't have.
+        Conflict: a named job is open or completed.
+    """
+    with runtime.database.reading() as connection:
+        batch = batches.get(connection, owner, batch_id)
+        if batch is None:
+            raise NotFound("batch", show("batch", batch_id))
+        chosen = _chosen(connection, batch_id, custom_ids)
+    done = Retried(0, 0)
+    for start in range(0, len(chosen), _CHUNK):
+        part = _retry_chunk(runtime, batch_id, chosen[start : start + _CHUNK], owner, is_first=start == 0)
+        done = Retried(done.queued + part.queued, done.salvaged + part.salvaged)
+    finalizing.finalize(runtime, [batch_id])
+    runtime.doorbell.ring(batch.provider)
+    return done
+
+
+def _chosen(connection: Connection, batch_id: UUID, custom_ids: Sequence[str] | None) -> Sequence[UUID]:
+    retryable = (JobState.FAILED, JobState.CANCELLED)
+    rows = jobs.in_states(connection, batch_id, retryable, custom_ids)
+    if custom_ids is not None:
+        found = {row.custom_id for row in rows}
+        unknown = [(index, name) for index, name in enumerate(custom_ids) if name not in found]
+        if unknown:
+            message = "The batch has no job with this custom_id."
+            raise InvalidInput([Problem(message, f"/custom_ids/{index}", value=name) for index, name in unknown])
+        for row in rows:
+            if row.state not in retryable:
+                raise Conflict(f"Job '{row.custom_id}' is {row.state}; only failed and cancelled jobs can be retried.")
+    return [row.id for row in rows]
+
+
+def _retry_chunk(
+    runtime: Runtime, batch_id: UUID, job_ids: Sequence[UUID], owner: str | None, *, is_first: bool
+) -> Retried:
+    """One chunk in one transaction, which opens the batch too: it may have been finalized since the last chunk."""
+    moment = runtime.moment()
+    with runtime.database.transaction() as connection:
+        batch = batches.lock(connection, [batch_id]).get(batch_id)
+        if batch is None or (batch.cancel_requested_at is not None and not is_first):
+            return Retried(0, 0)
+        salvaged = _salvage(runtime, connection, job_ids, moment)
+        events: list[tuple[UUID, Event]] = [(job_id, JobRetried(batch.max_attempts)) for job_id in job_ids]
+        moved = move(connection, events, moment)
+        queued = sum(outcome == "applied" for outcome in moved.outcomes)
+        _reopen(connection, batch, moment.now, is_first=is_first)
+        if is_first:
+            audit.add(connection, moment.now, owner or "admin", "batch.retry", show("batch", batch_id))
+    return Retried(queued, salvaged)
+
+
+def _reopen(connection: Connection, batch: Any, now: datetime, *, is_first: bool) -> None:
+    values: dict[str, object] = {"finalized_at": None, "final_counts": None, "cancel_requested_at": None}
+    if batch.expires_at <= now:
+        values["expires_at"] = now + (batch.expires_at - batch.created_at)
+    if is_first:
+        values["round"] = batch.round + 1
+    batches.change(connection, batch.id, **values)
+
+
+def _salvage(runtime: Runtime, connection: Connection, job_ids: Sequence[UUID], moment: Moment) -> int:
+    """Complete those of these jobs for which a stored body, read as we read today, holds an answer."""
+    events: dict[UUID, tuple[Salvaged, dict[str, Any]]] = {}
+    for body in callbacks.of_jobs(connection, job_ids):
+        reading = runtime.providers[body.provider].read(body.body)
+        if isinstance(reading, Answer) and body.job_id not in events:
+            events[body.job_id] = (Salvaged(body.attempt_id, reading.cost_nano), _result_row(body, reading, moment.now))
+    moved = move(connection, [(job_id, event) for job_id, (event, _) in events.items()], moment)
+    won = [row for (_, row), outcome in zip(events.values(), moved.outcomes, strict=True) if outcome == "applied"]
+    results.add(connection, won)
+    callbacks.mark_applied(connection, [row["callback_id"] for row in won])
+    return len(won)
+
+
+def _result_row(body: Any, answer: Answer, now: datetime) -> dict[str, Any]:
+    return {
+        "job_id": body.job_id,
+        "attempt_id": body.attempt_id,
+        "callback_id": body.id,
+        "source": body.source,
+        "source_sha256": body.sha256,
+        "text": answer.text,
+        "details": dict(answer.details),
+        "created_at": now,
+    }

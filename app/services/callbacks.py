@@ -1,0 +1,33 @@
+"""Callbacks: the provider is told 200 only when what it sent is authenticated, kept and committed."""
+
+from app.errors import InputTooLarge, NotFound
+from app.providers.base import Unreadable
+from app.runtime import Runtime
+from app.services import inbox
+
+KEPT_OF_TOO_LARGE = 64 * 1024
+
+
+def receive(runtime: Runtime, token: str, body: bytes) -> None:
+    """Take one callback from Hive: `body` as it came, or its first `max_callback_bytes` + 1 bytes.
+
+    Returns after the commit that holds it, whatever it said.
+
+    Raises:
+        NotFound: the token is bad, foreign or outdated, or its batch was removed; nothing is kept.
+        InputTooLarge: the body is too long; its first 64 KB are kept as invalid.
+        DatabaseUnavailable: it could not be kept; the provider may try again.
+    """
+    subject = runtime.signer.verify(token)
+    if subject is None:
+        raise NotFound("callback", "")
+    limit = runtime.settings.max_callback_bytes
+    is_too_large = len(body) > limit
+    reading = Unreadable(f"longer than {limit} bytes") if is_too_large else None
+    received = inbox.read(
+        runtime, subject, "hive_v2", body[:KEPT_OF_TOO_LARGE] if is_too_large else body, reading=reading
+    )
+    if inbox.keep(runtime, received) is None:
+        raise NotFound("callback", "")
+    if is_too_large:
+        raise InputTooLarge(limit, "callback")

@@ -1,0 +1,108 @@
+"""Claims: which jobs a worker may send now, reserved for it before the provider hears of any."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from app.db import Connection
+from app.ids import new_id, read, show
+from app.providers.base import Submission
+from app.runtime import Runtime
+from app.services.moves import move_cases
+from app.states import Case
+from app.store import attempts, holds, jobs, limits
+from app.tokens import CallbackSubject
+from app.transitions import Claimed, Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One job in the hands of this process until `lease_until`, to be sent at `send_at`, its slot in the rate.
+
+    `refusals` counts the earlier submits of the job that were certainly not accepted.
+    """
+
+    job_id: UUID
+    attempt_id: UUID
+    provider: str
+    submission: Submission
+    send_at: datetime
+    lease_until: datetime
+    is_suspect: bool
+    refusals: int
+
+
+def claim(runtime: Runtime, provider: str, room: int, *, is_idle: bool) -> Sequence[Claim]:
+    """Claim up to `room` jobs, as many as rate and tasks in flight allow over all workers.
+
+    The attempts, their alarms and their callback URLs are committed when this returns. `is_idle`: this process has
+    nothing else under way for the provider, so a job that may have killed its last worker can go, alone.
+    """
+    if runtime.settings.refusal_to_submit() is not None:
+        return ()
+    moment = runtime.moment()
+    with runtime.database.transaction() as connection:
+        first_slot_at = max(limits.lock(connection, provider, moment.now), moment.now)
+        held = holds.standing(connection, moment.now)
+        room = min(
+            room,
+            runtime.settings.max_in_flight - attempts.in_flight(connection, provider),
+            _free_slots(runtime.settings.rate_per_second, first_slot_at, moment.now),
+        )
+        if room <= 0 or any(hold.scope == "provider" and hold.scope_id == provider for hold in held):
+            return ()
+        held_batches = [read("batch", hold.scope_id) for hold in held if hold.scope == "batch"]
+        chosen = _choose(connection, provider, moment, room, held_batches, is_idle)
+        cases = jobs.lock(connection, chosen)
+        claimed = {job_id: new_id() for job_id in chosen}
+        move_cases(connection, cases, [(job_id, Claimed(claimed[job_id])) for job_id in chosen], moment)
+        inputs = jobs.inputs(connection, chosen)
+        slots = _slots(runtime.settings.rate_per_second, first_slot_at, len(chosen) + 1)
+        if chosen:
+            limits.reserve(connection, provider, slots[-1])
+    lease_until = moment.timing.lease_until(moment.now)
+    return [
+        _claim(runtime, cases[job_id], claimed[job_id], inputs[job_id], send_at, lease_until)
+        for job_id, send_at in zip(chosen, slots, strict=False)
+    ]
+
+
+def _choose(
+    connection: Connection, provider: str, moment: Moment, room: int, held_batches: Sequence[UUID], is_idle: bool
+) -> Sequence[UUID]:
+    """A suspect alone if one is due, and nothing until this process is idle for it; else whatever there is room for."""
+    suspects = jobs.claimable(connection, provider, moment.now, 1, suspect=True, held=held_batches)
+    if suspects:
+        return suspects if is_idle else ()
+    return jobs.claimable(connection, provider, moment.now, room, suspect=False, held=held_batches)
+
+
+def _free_slots(rate: float | None, first_slot_at: datetime, now: datetime) -> int:
+    """How many rate slots begin within a second from now, at most one second's worth (GCRA with slots ahead)."""
+    if rate is None:
+        return 1_000_000
+    ahead = 1.0 - (first_slot_at - now).total_seconds()
+    return min(int(ahead * rate) + 1, max(1, int(rate))) if ahead >= 0 else 0
+
+
+def _slots(rate: float | None, first_slot_at: datetime, number: int) -> Sequence[datetime]:
+    """When each may be sent; the last is the next free slot."""
+    step = timedelta(seconds=1 / rate if rate else 0)
+    return [first_slot_at + index * step for index in range(number)]
+
+
+def _claim(
+    runtime: Runtime, case: Case, attempt_id: UUID, asked: Any, send_at: datetime, lease_until: datetime
+) -> Claim:
+    job = case.job
+    token = runtime.signer.sign(CallbackSubject(job.batch_id, attempt_id))
+    submission = Submission(
+        text_data=asked.text_data,
+        options=asked.options,
+        callback_url=f"{runtime.settings.public_url}/callbacks/hive/{token}",
+        metadata=show("job", job.id),
+    )
+    refusals = job.last_number - job.attempts
+    return Claim(job.id, attempt_id, job.provider, submission, send_at, lease_until, job.suspect, refusals)

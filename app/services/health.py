@@ -1,0 +1,27 @@
+"""Health: whether this process can keep what it is given."""
+
+from app.errors import DatabaseUnavailable
+from app.runtime import Runtime
+from app.services import holds
+from app.services.views import Readiness, WorkerView
+from app.store import schema, workers
+
+
+def readiness(runtime: Runtime) -> Readiness:
+    """Ready if the database can be written and has the schema of this code. Workers and holds are for information."""
+    try:
+        with runtime.database.transaction() as connection:
+            revision = schema.revision(connection)
+            if revision != schema.HEAD:
+                return _not_ready(f"schema is {revision or 'missing'}, this code needs {schema.HEAD}", revision)
+            schema.write_probe(connection)
+            beats = workers.listing(connection)
+        held = holds.listing(runtime)
+    except DatabaseUnavailable as error:
+        return _not_ready(str(error), None)
+    views = tuple(WorkerView(row.worker, row.started_at, row.swept_at) for row in beats)
+    return Readiness(True, None, revision, views, views[0].swept_at if views else None, held)
+
+
+def _not_ready(reason: str, revision: str | None) -> Readiness:
+    return Readiness(False, reason, revision, (), None, ())

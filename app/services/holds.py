@@ -1,0 +1,30 @@
+"""Holds, as people see and lift them."""
+
+from app.errors import NotFound
+from app.runtime import Runtime
+from app.services.views import HoldView
+from app.store import audit, holds
+
+
+def listing(runtime: Runtime) -> tuple[HoldView, ...]:
+    """What is held now, oldest first."""
+    with runtime.database.reading() as connection:
+        rows = holds.standing(connection, runtime.moment().now)
+    return tuple(
+        HoldView(row.scope, row.scope_id, row.reason, row.message, row.since, row.until, row.placed_by) for row in rows
+    )
+
+
+def lift(runtime: Runtime, scope: str, scope_id: str, reason: str, actor: str) -> None:
+    """End a hold now; submitting goes on.
+
+    Raises:
+        NotFound: nothing is held for this reason.
+    """
+    now = runtime.moment().now
+    with runtime.database.transaction() as connection:
+        if not holds.lift(connection, scope, scope_id, reason):
+            raise NotFound("hold", f"{scope} {scope_id} {reason}")
+        audit.add(connection, now, actor, "hold.lift", f"{scope}:{scope_id}", reason=reason)
+    for provider in runtime.providers:
+        runtime.doorbell.ring(provider)

@@ -1,0 +1,220 @@
+"""The inbox: every body that a provider sent is kept as it came and applied to its job, many in one transaction."""
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Literal
+from uuid import UUID
+
+from app.db import Connection
+from app.errors import DatabaseUnavailable
+from app.ids import new_id
+from app.providers.base import Answer, Failure, Reading, Unreadable
+from app.runtime import Runtime
+from app.services import finalizing
+from app.services.moves import move_cases
+from app.states import Case, Outcome
+from app.store import attempts, batches, callbacks, jobs, results
+from app.tokens import CallbackSubject
+from app.transitions import Answered, Event, Moment, TaskFailed
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One body, read, on its way into the inbox. It was parsed before any transaction, so it can't fail its group."""
+
+    id: UUID
+    subject: CallbackSubject
+    provider: str
+    source: Literal["callback", "read_back"]
+    body: bytes
+    sha256: str
+    reading: Reading
+    received_at: datetime
+
+    @property
+    def attempt_id(self) -> UUID:
+        return self.subject.attempt_id
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of one body: None if its batch was removed. One of each group has the batches that it ended."""
+
+    outcome: Outcome | None
+    ended_batches: frozenset[UUID] = frozenset()
+
+
+def read(
+    runtime: Runtime,
+    subject: CallbackSubject,
+    provider: str,
+    body: bytes,
+    *,
+    source: Literal["callback", "read_back"] = "callback",
+    reading: Reading | None = None,
+) -> Received:
+    """A body from this provider, parsed unless its `reading` is known."""
+    return Received(
+        id=new_id(),
+        subject=subject,
+        provider=provider,
+        source=source,
+        body=body,
+        sha256=hashlib.sha256(body).hexdigest(),
+        reading=reading or runtime.providers[provider].read(body),
+        received_at=runtime.moment().now,
+    )
+
+
+def keep(runtime: Runtime, received: Received) -> Outcome | None:
+    """Keep and apply one body in a transaction shared with others; what became of it, None if its batch was removed."""
+    kept: Kept = runtime.callback_commits.submit(received, partial(_keep_group, runtime))
+    try:
+        finalizing.finalize(runtime, kept.ended_batches)
+    except DatabaseUnavailable:
+        # The body is committed, and that is what the provider is told; the next sweep finalizes.
+        logger.warning("finalize_postponed", exc_info=True)
+    runtime.doorbell.ring(received.provider)
+    return kept.outcome
+
+
+def _keep_group(runtime: Runtime, group: Sequence[Received]) -> Sequence[Kept]:
+    """First what is for open jobs; then, with their batches locked, what is for jobs that are over."""
+    moment = runtime.moment()
+    outcomes: dict[UUID, Outcome | None] = {}
+    with runtime.database.transaction() as connection:
+        job_of = attempts.job_ids_of(connection, {received.attempt_id for received in group})
+        known = [received for received in group if received.attempt_id in job_of]
+        outcomes |= _keep_strays(connection, [received for received in group if received.attempt_id not in job_of])
+        cases = jobs.lock(connection, job_of.values())
+        current = [received for received in known if cases[job_of[received.attempt_id]].job.is_open]
+        ended = _apply(connection, current, job_of, cases, moment, outcomes)
+    past = [received for received in known if received.id not in outcomes]
+    if past:
+        with runtime.database.transaction() as connection:
+            _apply_past(connection, past, job_of, moment, outcomes)
+    kept = [Kept(outcomes[received.id]) for received in group]
+    return [Kept(kept[0].outcome, ended), *kept[1:]]
+
+
+def _keep_strays(connection: Connection, group: Sequence[Received]) -> Mapping[UUID, Outcome | None]:
+    """Bodies whose attempt isn't here: outdated if their owner removed the batch, else orphans, kept for a person."""
+    removed = batches.purged(connection, {received.subject.batch_id for received in group}) if group else set()
+    orphans = [received for received in group if received.subject.batch_id not in removed]
+    callbacks.add(connection, [_row(received, None, Outcome.ORPHAN, "no such attempt") for received in orphans])
+    return {r.id: None if r.subject.batch_id in removed else Outcome.ORPHAN for r in group}
+
+
+def _apply_past(
+    connection: Connection,
+    group: Sequence[Received],
+    job_of: Mapping[UUID, UUID],
+    moment: Moment,
+    outcomes: dict[UUID, Outcome | None],
+) -> None:
+    """A late result may still complete a failed job; if its batch is finalized, the frozen counts follow."""
+    locked = batches.lock(connection, {received.subject.batch_id for received in group})
+    cases = jobs.lock(connection, [job_of[received.attempt_id] for received in group])
+    _apply(connection, group, job_of, cases, moment, outcomes)
+    for batch in locked.values():
+        if batch.finalized_at is not None:
+            finalizing.freeze(connection, batch.id)
+
+
+def _apply(
+    connection: Connection,
+    group: Sequence[Received],
+    job_of: Mapping[UUID, UUID],
+    cases: Mapping[UUID, Case],
+    moment: Moment,
+    outcomes: dict[UUID, Outcome | None],
+) -> frozenset[UUID]:
+    """Fold a group, in order of arrival, into its locked cases; write bodies, moves and answers; the batches ended."""
+    seen = callbacks.seen(connection, {received.attempt_id for received in group}) if group else set()
+    events: list[tuple[UUID, Event]] = []
+    moving: list[Received] = []
+    for received in group:
+        event = _event(received)
+        if (received.attempt_id, received.sha256) in seen:
+            outcomes[received.id] = Outcome.LATE
+        elif event is None:
+            outcomes[received.id] = Outcome.INVALID
+        else:
+            events.append((job_of[received.attempt_id], event))
+            moving.append(received)
+        seen.add((received.attempt_id, received.sha256))
+    moved = move_cases(connection, cases, events, moment)
+    outcomes.update(zip((received.id for received in moving), moved.outcomes, strict=True))
+    callbacks.add(connection, [_row(r, job_of[r.attempt_id], outcomes[r.id], _detail(r)) for r in group])
+    applied = [received for received in moving if outcomes[received.id] is Outcome.APPLIED]
+    results.add(connection, [row for r in applied for row in _result_rows(r, job_of[r.attempt_id])])
+    return moved.ended_batches
+
+
+def _event(received: Received) -> Event | None:
+    match received.reading:
+        case Answer(origin=origin, cost_nano=cost):
+            return Answered(received.attempt_id, origin.task_id, origin.metadata, cost)
+        case Failure(origin=origin) as failure:
+            return TaskFailed(
+                received.attempt_id,
+                failure.code,
+                failure.message,
+                failure.is_retryable,
+                origin.task_id,
+                origin.metadata,
+                failure.cost_nano,
+            )
+        case Unreadable():
+            return None
+
+
+def _detail(received: Received) -> str | None:
+    match received.reading:
+        case Answer():
+            return None
+        case Failure(code=code):
+            return code
+        case Unreadable(reason=reason):
+            return reason[:500]
+
+
+def _row(received: Received, job_id: UUID | None, outcome: Outcome | None, detail: str | None) -> dict[str, Any]:
+    return {
+        "id": received.id,
+        "attempt_id": received.attempt_id,
+        "job_id": job_id,
+        "batch_id": received.subject.batch_id,
+        "provider": received.provider,
+        "source": received.source,
+        "received_at": received.received_at,
+        "last_received_at": received.received_at,
+        "body": received.body,
+        "sha256": received.sha256,
+        "times": 1,
+        "outcome": outcome,
+        "detail": detail,
+    }
+
+
+def _result_rows(received: Received, job_id: UUID) -> list[dict[str, Any]]:
+    """The answer to keep, if the body holds one."""
+    if not isinstance(received.reading, Answer):
+        return []
+    row = {
+        "job_id": job_id,
+        "attempt_id": received.attempt_id,
+        "callback_id": received.id,
+        "source": received.source,
+        "source_sha256": received.sha256,
+        "text": received.reading.text,
+        "details": dict(received.reading.details),
+        "created_at": received.received_at,
+    }
+    return [row]

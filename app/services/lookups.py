@@ -1,0 +1,55 @@
+"""Look-ups: an overdue task is asked for at the provider before its job is paid for again."""
+
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+from app.providers.base import Finished, Lookup, NotKnown, Running
+from app.runtime import Runtime
+from app.services import inbox
+from app.states import Attempt, AttemptState, Case
+from app.tokens import CallbackSubject
+from app.transitions import Event, StillRunning
+
+logger = logging.getLogger(__name__)
+
+
+def can_ask(runtime: Runtime, case: Case) -> bool:
+    """Whether the job's current attempt has a task id, and a provider that can be asked for it."""
+    attempt = _current(case)
+    return attempt is not None and _task_id(attempt) is not None and runtime.providers[attempt.provider].can_read_back
+
+
+def ask(runtime: Runtime, cases: Sequence[Case]) -> Sequence[tuple[UUID, Event]]:
+    """Ask for the current task of each job, side by side. A result goes through the inbox, as a callback would.
+
+    Returns an event for each job whose task is still running.
+    """
+    attempts = [attempt for attempt in map(_current, cases) if attempt is not None]
+    found = runtime.sending.map(lambda attempt: _look_up(runtime, attempt), attempts)
+    running: list[tuple[UUID, Event]] = []
+    for case, attempt, lookup in zip(cases, attempts, found, strict=True):
+        logger.info("looked_up", extra={"attempt_id": str(attempt.id), "found": type(lookup).__name__})
+        match lookup:
+            case Finished(body=body):
+                subject = CallbackSubject(case.job.batch_id, attempt.id)
+                inbox.keep(runtime, inbox.read(runtime, subject, attempt.provider, body, source="read_back"))
+            case Running():
+                running.append((case.job.id, StillRunning(attempt.id)))
+            case NotKnown():
+                pass
+    return running
+
+
+def _look_up(runtime: Runtime, attempt: Attempt) -> Lookup:
+    task_id = _task_id(attempt)
+    return runtime.providers[attempt.provider].look_up(task_id) if task_id else NotKnown("no task id")
+
+
+def _task_id(attempt: Attempt) -> str | None:
+    return attempt.provider_task_id if attempt.state is AttemptState.WAITING else None
+
+
+def _current(case: Case) -> Attempt | None:
+    current = case.job.current_attempt_id
+    return case.attempts.get(current) if current is not None else None

@@ -1,0 +1,53 @@
+"""How every service moves jobs: lock, fold the events one by one through the transition function, write in bulk."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.db import Connection
+from app.states import Case, Outcome
+from app.store import jobs
+from app.transitions import Event, Moment, transition
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a fold did: an outcome an event, in order, and the batches in which a job ended."""
+
+    outcomes: tuple[Outcome, ...]
+    ended_batches: frozenset[UUID]
+
+
+def move(connection: Connection, events: Sequence[tuple[UUID, Event]], moment: Moment) -> Moved:
+    """Apply events, each to the job of its id, in this order. Events of jobs that don't exist are orphans."""
+    return move_cases(connection, jobs.lock(connection, [job_id for job_id, _ in events]), events, moment)
+
+
+def move_cases(
+    connection: Connection, cases: Mapping[UUID, Case], events: Sequence[tuple[UUID, Event]], moment: Moment
+) -> Moved:
+    """As `move`, for cases that are locked already."""
+    current = dict(cases)
+    outcomes = []
+    for job_id, event in events:
+        if job_id not in current:
+            outcomes.append(Outcome.ORPHAN)
+            continue
+        step = transition(current[job_id], event, moment)
+        current[job_id] = step.case
+        outcomes.append(step.outcome)
+    changes = [(cases[job_id], current[job_id]) for job_id in cases]
+    jobs.save(connection, changes)
+    for before, after in changes:
+        if before.job.state is not after.job.state:
+            _log(before, after)
+    ended = frozenset(after.job.batch_id for before, after in changes if before.job.is_open and not after.job.is_open)
+    return Moved(tuple(outcomes), ended)
+
+
+def _log(before: Case, after: Case) -> None:
+    ids = {"job_id": str(after.job.id), "batch_id": str(after.job.batch_id), "attempts": after.job.attempts}
+    logger.info("job_moved", extra=ids | {"before": before.job.state, "after": after.job.state})

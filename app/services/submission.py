@@ -1,0 +1,143 @@
+"""Submission: claim what can be sent at once, send it, write down what became of it, until nothing is left to claim."""
+
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.clock import now
+from app.db import Connection
+from app.errors import DatabaseUnavailable
+from app.providers.base import Accepted, Held, Rejected, SubmitOutcome, Unknown
+from app.runtime import Runtime
+from app.services import finalizing
+from app.services.claims import Claim, claim
+from app.services.moves import move
+from app.store import holds
+from app.transitions import Acked, Event, Moment, OutcomeUnknown, Refused
+from app.transitions import Rejected as JobRejected
+
+logger = logging.getLogger(__name__)
+
+HANDED_BACK = "handed_back"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a claim. `outcome` None: it was not sent, because the process ends or the lease is too short."""
+
+    claim: Claim
+    sent_at: datetime
+    outcome: SubmitOutcome | None
+
+
+def drain(runtime: Runtime, provider: str) -> bool:
+    """Submit this provider's jobs until none can be claimed; False if another thread of this process is at it.
+
+    Slots are refilled as they come free. A ring that comes while it runs makes it look once more.
+    """
+    return runtime.drains.run(provider, lambda: _drain(runtime, provider))
+
+
+def _drain(runtime: Runtime, provider: str) -> None:
+    outstanding: dict[Future[Sent], Claim] = {}
+    while True:
+        for claimed in _claim_more(runtime, provider, outstanding):
+            outstanding[runtime.sending.submit(_send, runtime, claimed)] = claimed
+        if not outstanding:
+            return
+        done, _ = wait(outstanding, return_when=FIRST_COMPLETED)
+        _record_patiently(runtime, [_result(future, outstanding.pop(future)) for future in done])
+
+
+def _claim_more(runtime: Runtime, provider: str, outstanding: dict[Future[Sent], Claim]) -> Sequence[Claim]:
+    room = runtime.settings.connections - len(outstanding)
+    # A job that may have killed its last worker travels alone, so that it takes no neighbours with it.
+    if room <= 0 or runtime.stopping.is_set() or any(claimed.is_suspect for claimed in outstanding.values()):
+        return ()
+    return claim(runtime, provider, room, is_idle=not outstanding)
+
+
+def _send(runtime: Runtime, claimed: Claim) -> Sent:
+    """Runs in a sender thread; holds no connection to the database."""
+    runtime.stopping.wait(max(0.0, (claimed.send_at - now()).total_seconds()))
+    sent_at = now()
+    latest = claimed.lease_until - timedelta(seconds=runtime.settings.submit_timeout_seconds)
+    if runtime.stopping.is_set() or sent_at > latest:
+        return Sent(claimed, sent_at, None)
+    return Sent(claimed, sent_at, runtime.providers[claimed.provider].submit(claimed.submission))
+
+
+def _result(future: Future[Sent], claimed: Claim) -> Sent:
+    error = future.exception()
+    if error is None:
+        return future.result()
+    logger.error("submit_broke", exc_info=error, extra={"attempt_id": str(claimed.attempt_id)})
+    return Sent(claimed, now(), Unknown("internal_error", f"{type(error).__name__} while submitting"))
+
+
+def _record_patiently(runtime: Runtime, sent: Sequence[Sent]) -> None:
+    """As `record`, but a database that is away is waited for until the leases end; then the alarms have it all."""
+    while True:
+        try:
+            return record(runtime, sent)
+        except DatabaseUnavailable:
+            if now() > max(one.claim.lease_until for one in sent):
+                raise
+            logger.warning("record_postponed", exc_info=True, extra={"size": len(sent)})
+            time.sleep(0.5)
+
+
+def record(runtime: Runtime, sent: Sequence[Sent]) -> None:
+    """Write down what became of these claims, in one transaction; what stops submitting becomes a hold.
+
+    Raises:
+        DatabaseUnavailable: nothing was written.
+    """
+    moment = runtime.moment()
+    events = [(one.claim.job_id, _event(one, moment)) for one in sent]
+    with runtime.database.transaction() as connection:
+        moved = move(connection, events, moment)
+        for one, (_, event) in zip(sent, events, strict=True):
+            if isinstance(one.outcome, Held) and isinstance(event, Refused):
+                _hold(connection, one.claim.provider, one.outcome, event.retry_at, moment.now)
+    finalizing.finalize(runtime, moved.ended_batches)
+
+
+def _event(sent: Sent, moment: Moment) -> Event:
+    attempt_id = sent.claim.attempt_id
+    match sent.outcome:
+        case Accepted(task_id=task_id, http_status=status):
+            return Acked(attempt_id, task_id, sent.sent_at, status)
+        case Unknown(code=code, message=message, http_status=status):
+            return OutcomeUnknown(attempt_id, code, message, sent.sent_at, status)
+        case Rejected(code=code, message=message, http_status=status):
+            return JobRejected(attempt_id, code, message, sent.sent_at, status)
+        case Held() as held:
+            return Refused(attempt_id, held.reason, held.message, _retry_at(sent, held, moment), held.http_status)
+        case None:
+            return Refused(attempt_id, HANDED_BACK, "The worker gave it back unsent.", moment.now)
+
+
+def _retry_at(sent: Sent, held: Held, moment: Moment) -> datetime:
+    if held.needs_operator:
+        return moment.now
+    if held.retry_after_seconds is not None:
+        return moment.now + timedelta(seconds=held.retry_after_seconds)
+    return moment.timing.backoff_until(moment.now, sent.claim.refusals + 1, sent.claim.attempt_id)
+
+
+def _hold(connection: Connection, provider: str, held: Held, until: datetime, since: datetime) -> None:
+    row = {
+        "scope": "provider",
+        "scope_id": provider,
+        "reason": held.reason,
+        "message": held.message,
+        "since": since,
+        "until": None if held.needs_operator else until,
+        "placed_by": "submission",
+    }
+    holds.place(connection, row)
+    logger.warning("provider_held", extra={"provider": provider, "reason": held.reason, "until": str(row["until"])})

@@ -1,0 +1,111 @@
+"""The sweep: it finds what a lost message, a dead worker or a silent provider would lose."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from app.runtime import Runtime
+from app.services import finalizing, lookups
+from app.services.moves import move
+from app.states import JobState
+from app.store import batches, holds, jobs, limits, workers
+from app.transitions import AlarmRang, Cancelled, Event, Expired
+
+CHUNK = 500
+LOOKUPS = 20
+FORGET_WORKER_SECONDS = 3600.0
+
+
+def sweep(runtime: Runtime, worker: str) -> datetime:
+    """Look after everything whose alarm has rung; when to look again. `worker` names the process that does it.
+
+    Does one chunk of each kind, and asks to be called again at once when a chunk was full.
+
+    Raises:
+        DatabaseUnavailable: what was not done is left to the next sweep.
+    """
+    is_full = [
+        _expire_leases(runtime),
+        _time_out(runtime),
+        _end_batches(runtime),
+    ]
+    now = runtime.moment().now
+    with runtime.database.transaction() as connection:
+        holds.remove_ended(connection, now)
+        workers.beat(connection, worker, now, runtime.settings.sweep_seconds)
+        workers.forget(connection, now - timedelta(seconds=FORGET_WORKER_SECONDS))
+    for provider in runtime.providers:
+        _ring_if_due(runtime, provider, now)
+    return now if any(is_full) else next_look(runtime)
+
+
+def next_look(runtime: Runtime) -> datetime:
+    """The earliest of the sweep interval, the next alarm, the next claim, the next rate slot, the end of a hold."""
+    now = runtime.moment().now
+    wake_at = now + timedelta(seconds=runtime.settings.sweep_seconds)
+    with runtime.database.reading() as connection:
+        held = holds.standing(connection, now, "provider")
+        instants = [jobs.next_alarm(connection), *(hold.until for hold in held)]
+        for provider in set(runtime.providers) - {hold.scope_id for hold in held}:
+            claim_at = jobs.next_claim(connection, provider)
+            if claim_at is not None:
+                instants.append(max(claim_at, limits.next_slot_at(connection, provider) or claim_at))
+    # What is due already was seen to by this sweep or is another's; it must not make the next one spin.
+    ahead: list[datetime] = [instant for instant in instants if instant is not None and instant > now]
+    return min([wake_at, *ahead])
+
+
+def _ring_if_due(runtime: Runtime, provider: str, now: datetime) -> None:
+    with runtime.database.reading() as connection:
+        claim_at = jobs.next_claim(connection, provider)
+    if claim_at is not None and claim_at <= now:
+        runtime.doorbell.ring(provider)
+
+
+def _expire_leases(runtime: Runtime) -> bool:
+    """d: a worker that did not come back leaves an unknown outcome."""
+    with runtime.database.reading() as connection:
+        overdue = jobs.overdue(connection, JobState.SUBMITTING, runtime.moment().now, CHUNK)
+    _apply(runtime, [(job_id, AlarmRang()) for job_id in overdue])
+    return len(overdue) == CHUNK
+
+
+def _time_out(runtime: Runtime) -> bool:
+    """e or g: overdue callbacks. Who can be asked is asked first, because a resubmit is paid again."""
+    with runtime.database.reading() as connection:
+        overdue = jobs.overdue(connection, JobState.WAITING, runtime.moment().now, CHUNK)
+        cases = jobs.peek(connection, overdue)
+    askable = [job_id for job_id in overdue if job_id in cases and lookups.can_ask(runtime, cases[job_id])]
+    put_off = set(askable[LOOKUPS:])
+    running = lookups.ask(runtime, [cases[job_id] for job_id in askable[:LOOKUPS]])
+    # The alarm rings for all; it changes nothing for a job that the answer has moved or given more time.
+    _apply(runtime, [*running, *((job_id, AlarmRang()) for job_id in overdue if job_id not in put_off)])
+    return bool(put_off) or len(overdue) == CHUNK
+
+
+def _end_batches(runtime: Runtime) -> bool:
+    """i and h for batches that ran out of time or whose cancel broke off; the end of those that have no open job."""
+    now = runtime.moment().now
+    with runtime.database.reading() as connection:
+        ending: list[tuple[UUID, Event]] = [(batch_id, Expired()) for batch_id in batches.expired(connection, now)]
+        ending += [(batch_id, Cancelled()) for batch_id in batches.cancelling(connection)]
+        ended = batches.ended(connection, CHUNK)
+    is_full = [end_jobs(runtime, batch_id, event) == CHUNK for batch_id, event in ending]
+    finalizing.finalize(runtime, ended)
+    return any(is_full) or len(ended) == CHUNK
+
+
+def end_jobs(runtime: Runtime, batch_id: UUID, event: Event) -> int:
+    """Apply an ending to one chunk of a batch's open jobs; how many there were."""
+    with runtime.database.reading() as connection:
+        open_jobs = jobs.open_in_batch(connection, batch_id, CHUNK)
+    _apply(runtime, [(job_id, event) for job_id in open_jobs])
+    return len(open_jobs)
+
+
+def _apply(runtime: Runtime, events: Sequence[tuple[UUID, Event]]) -> None:
+    if not events:
+        return
+    with runtime.database.transaction() as connection:
+        moved = move(connection, events, runtime.moment())
+    finalizing.finalize(runtime, moved.ended_batches)

@@ -1,0 +1,100 @@
+"""Attempts: every submit, written before it leaves."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+
+from app.models import attempts
+from app.states import OPEN_ATTEMPT_STATES, Attempt, AttemptState, Case
+
+_CHANGING = (
+    "state",
+    "provider_task_id",
+    "sent_at",
+    "acked_at",
+    "finished_at",
+    "http_status",
+    "error_code",
+    "error_message",
+    "cost_nano",
+)
+
+
+def of_jobs(connection: Connection, job_ids: Iterable[UUID]) -> Mapping[UUID, Mapping[UUID, Attempt]]:
+    """All attempts of these jobs, by job and then by attempt id."""
+    found: dict[UUID, dict[UUID, Attempt]] = defaultdict(dict)
+    for row in connection.execute(select(attempts).where(attempts.c.job_id.in_(list(job_ids)))):
+        found[row.job_id][row.id] = _attempt(row)
+    return found
+
+
+def rows_of_job(connection: Connection, job_id: UUID) -> Sequence[Row[Any]]:
+    """The attempts of one job, first to last."""
+    query = select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.number)
+    return connection.execute(query).all()
+
+
+def job_ids_of(connection: Connection, attempt_ids: Iterable[UUID]) -> Mapping[UUID, UUID]:
+    """The job of each attempt that exists."""
+    query = select(attempts.c.id, attempts.c.job_id).where(attempts.c.id.in_(list(attempt_ids)))
+    return {row.id: row.job_id for row in connection.execute(query)}
+
+
+def in_flight(connection: Connection, provider: str) -> int:
+    """How many tasks the provider has of ours, or may have."""
+    query = select(func.count()).where(attempts.c.provider == provider, attempts.c.state.in_(OPEN_ATTEMPT_STATES))
+    return connection.execute(query).scalar_one()
+
+
+def save(connection: Connection, changes: Sequence[tuple[Case, Case]]) -> None:
+    """Write what changed between the two cases of each pair; closed ones first, as a job has one open attempt."""
+    changed: list[dict[str, Any]] = []
+    added: list[dict[str, Any]] = []
+    for before, after in changes:
+        for attempt in after.attempts.values():
+            old = before.attempts.get(attempt.id)
+            if old is None:
+                added.append(_new_row(attempt, after.job.id))
+            elif old != attempt:
+                changed.append(_changed_row(old, attempt))
+    if changed:
+        connection.execute(_UPDATE, sorted(changed, key=lambda row: row["state"] in OPEN_ATTEMPT_STATES))
+    if added:
+        connection.execute(insert(attempts), added)
+
+
+_UPDATE = (
+    update(attempts)
+    .where(attempts.c.id == bindparam("old_id"), attempts.c.state == bindparam("old_state"))
+    .values({name: bindparam(name) for name in _CHANGING})
+)
+
+
+def _changed_row(old: Attempt, new: Attempt) -> dict[str, Any]:
+    return {"old_id": old.id, "old_state": old.state} | {name: getattr(new, name) for name in _CHANGING}
+
+
+def _new_row(attempt: Attempt, job_id: UUID) -> dict[str, Any]:
+    row = {name: getattr(attempt, name) for name in ("id", "number", "provider", "created_at", *_CHANGING)}
+    return row | {"job_id": job_id}
+
+
+def _attempt(row: Row[Any]) -> Attempt:
+    return Attempt(
+        id=row.id,
+        number=row.number,
+        provider=row.provider,
+        state=AttemptState(row.state),
+        created_at=row.created_at,
+        provider_task_id=row.provider_task_id,
+        sent_at=row.sent_at,
+        acked_at=row.acked_at,
+        finished_at=row.finished_at,
+        http_status=row.http_status,
+        error_code=row.error_code,
+        error_message=row.error_message,
+        cost_nano=row.cost_nano,
+    )

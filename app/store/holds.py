@@ -1,0 +1,38 @@
+"""Holds: what must not be submitted now, and why."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, delete, or_, select
+
+from app.models import holds
+from app.store import dialects
+
+Scope = Literal["provider", "batch"]
+
+
+def place(connection: Connection, row: dict[str, Any]) -> None:
+    """Add a hold, or renew the one of the same scope and reason."""
+    statement = dialects.insert(connection, holds).values(row)
+    renewed = {name: statement.excluded[name] for name in ("message", "until", "placed_by")}
+    connection.execute(statement.on_conflict_do_update(index_elements=["scope", "scope_id", "reason"], set_=renewed))
+
+
+def standing(connection: Connection, now: datetime, scope: Scope | None = None) -> Sequence[Row[Any]]:
+    """The holds that have not ended, oldest first."""
+    query = select(holds).where(or_(holds.c.until.is_(None), holds.c.until > now)).order_by(holds.c.since)
+    if scope is not None:
+        query = query.where(holds.c.scope == scope)
+    return connection.execute(query).all()
+
+
+def lift(connection: Connection, scope: str, scope_id: str, reason: str) -> bool:
+    """Remove a hold; False: there was none."""
+    chosen = (holds.c.scope == scope, holds.c.scope_id == scope_id, holds.c.reason == reason)
+    return connection.execute(delete(holds).where(*chosen)).rowcount > 0
+
+
+def remove_ended(connection: Connection, now: datetime) -> int:
+    """Remove the holds whose end has passed; how many there were."""
+    return connection.execute(delete(holds).where(holds.c.until <= now)).rowcount

@@ -1,0 +1,195 @@
+"""Jobs: the only place that writes a job's state."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
+
+from app.models import batches, job_inputs, jobs
+from app.states import OPEN_JOB_STATES, Case, Job, JobState
+from app.store import attempts
+
+_CHANGING = (
+    "state",
+    "due_at",
+    "current_attempt_id",
+    "attempts",
+    "last_number",
+    "max_attempts",
+    "suspect",
+    "error_code",
+    "error_message",
+    "finished_at",
+)
+
+
+def add(connection: Connection, rows: Sequence[Mapping[str, Any]], inputs: Sequence[Mapping[str, Any]]) -> None:
+    """a: new jobs, queued, with their inputs."""
+    blank = {"state": JobState.QUEUED, "attempts": 0, "last_number": 0, "suspect": False}
+    connection.execute(insert(jobs), [blank | dict(row) for row in rows])
+    connection.execute(insert(job_inputs), [dict(row) for row in inputs])
+
+
+def claimable(
+    connection: Connection, provider: str, now: datetime, limit: int, *, suspect: bool, held: Sequence[UUID]
+) -> Sequence[UUID]:
+    """Up to `limit` queued jobs that are due, oldest alarm first, each locked; what others hold is passed over.
+
+    A batch that is cancelled, expired or held gives none.
+    """
+    query = (
+        select(jobs.c.id)
+        .join(batches, batches.c.id == jobs.c.batch_id)
+        .where(
+            jobs.c.provider == provider,
+            jobs.c.state == JobState.QUEUED,
+            jobs.c.suspect == suspect,
+            jobs.c.due_at <= now,
+            batches.c.cancel_requested_at.is_(None),
+            batches.c.expires_at > now,
+        )
+        .order_by(jobs.c.due_at, jobs.c.id)
+        .limit(limit)
+        .with_for_update(of=jobs, skip_locked=True)
+    )
+    if held:
+        query = query.where(jobs.c.batch_id.not_in(held))
+    return connection.execute(query).scalars().all()
+
+
+def lock(connection: Connection, job_ids: Iterable[UUID]) -> Mapping[UUID, Case]:
+    """These jobs with all of their attempts, locked in the order of their ids; those that don't exist are left out."""
+    query = select(jobs).where(jobs.c.id.in_(set(job_ids))).order_by(jobs.c.id)
+    return _cases(connection, query.with_for_update())
+
+
+def peek(connection: Connection, job_ids: Iterable[UUID]) -> Mapping[UUID, Case]:
+    """As `lock`, without the lock: good for a look, not for a move."""
+    return _cases(connection, select(jobs).where(jobs.c.id.in_(set(job_ids))))
+
+
+def _cases(connection: Connection, query: Select[Any]) -> Mapping[UUID, Case]:
+    rows = connection.execute(query).all()
+    known = attempts.of_jobs(connection, [row.id for row in rows])
+    return {row.id: Case(_job(row), known.get(row.id, {})) for row in rows}
+
+
+def save(connection: Connection, changes: Sequence[tuple[Case, Case]]) -> None:
+    """Write what changed between the two cases of each pair. The jobs must be locked.
+
+    Each row is written only if it is still as it was read: the lock makes that so, and the guard makes sure.
+    """
+    changes = [(before, after) for before, after in changes if before != after]
+    attempts.save(connection, changes)
+    rows = [_changed_row(before.job, after.job) for before, after in changes if before.job != after.job]
+    if not rows:
+        return
+    written = connection.execute(_UPDATE, rows).rowcount
+    if written != len(rows):
+        raise AssertionError(f"{len(rows) - written} of {len(rows)} jobs changed under their lock")
+
+
+def inputs(connection: Connection, job_ids: Iterable[UUID]) -> Mapping[UUID, Row[Any]]:
+    """What each job asks: `text_data` and `options`."""
+    query = select(job_inputs).where(job_inputs.c.job_id.in_(list(job_ids)))
+    return {row.job_id: row for row in connection.execute(query)}
+
+
+def overdue(connection: Connection, state: JobState, now: datetime, limit: int) -> Sequence[UUID]:
+    """Up to `limit` jobs in this state whose alarm has rung, oldest first."""
+    query = select(jobs.c.id).where(jobs.c.state == state, jobs.c.due_at <= now)
+    return connection.execute(query.order_by(jobs.c.due_at).limit(limit)).scalars().all()
+
+
+def open_in_batch(connection: Connection, batch_id: UUID, limit: int) -> Sequence[UUID]:
+    """Up to `limit` open jobs of a batch."""
+    query = select(jobs.c.id).where(jobs.c.batch_id == batch_id, jobs.c.state.in_(OPEN_JOB_STATES))
+    return connection.execute(query.limit(limit)).scalars().all()
+
+
+def in_states(
+    connection: Connection, batch_id: UUID, states: Sequence[JobState], custom_ids: Sequence[str] | None
+) -> Sequence[Row[UUID, str, str]]:
+    """`id`, `custom_id` and `state` of a batch's jobs: all in these states, or the named ones whatever their state."""
+    query = select(jobs.c.id, jobs.c.custom_id, jobs.c.state).where(jobs.c.batch_id == batch_id)
+    if custom_ids is None:
+        query = query.where(jobs.c.state.in_(states))
+    else:
+        query = query.where(jobs.c.custom_id.in_(custom_ids))
+    return connection.execute(query.order_by(jobs.c.id)).all()
+
+
+def get(connection: Connection, owner: str | None, job_id: UUID) -> Row[Any] | None:
+    """One job; `owner` None: whoever's it is."""
+    query = select(jobs).join(batches, batches.c.id == jobs.c.batch_id).where(jobs.c.id == job_id)
+    if owner is not None:
+        query = query.where(batches.c.owner == owner)
+    return connection.execute(query).one_or_none()
+
+
+def page(
+    connection: Connection, batch_id: UUID, states: Sequence[JobState], custom_id: str | None, after: int, limit: int
+) -> Sequence[Row[Any]]:
+    """Up to `limit` jobs of a batch in input order from behind position `after`."""
+    query = select(jobs).where(jobs.c.batch_id == batch_id, jobs.c.position > after)
+    if states:
+        query = query.where(jobs.c.state.in_(states))
+    if custom_id is not None:
+        query = query.where(jobs.c.custom_id == custom_id)
+    return connection.execute(query.order_by(jobs.c.position).limit(limit)).all()
+
+
+def next_alarm(connection: Connection) -> datetime | None:
+    """The earliest alarm of any claimed or waiting job."""
+    query = select(jobs.c.due_at).where(jobs.c.state.in_((JobState.SUBMITTING, JobState.WAITING)))
+    return connection.execute(query.order_by(jobs.c.due_at).limit(1)).scalar()
+
+
+def next_claim(connection: Connection, provider: str) -> datetime | None:
+    """When the first queued job of a provider may be claimed."""
+    due = [
+        connection.execute(
+            select(jobs.c.due_at)
+            .where(jobs.c.provider == provider, jobs.c.state == JobState.QUEUED, jobs.c.suspect == suspect)
+            .order_by(jobs.c.due_at)
+            .limit(1)
+        ).scalar()
+        for suspect in (False, True)
+    ]
+    return min((at for at in due if at is not None), default=None)
+
+
+_UPDATE = (
+    update(jobs)
+    .where(
+        jobs.c.id == bindparam("old_id"),
+        jobs.c.state == bindparam("old_state"),
+        jobs.c.current_attempt_id.is_not_distinct_from(bindparam("old_attempt_id")),
+    )
+    .values({name: bindparam(name) for name in _CHANGING})
+)
+
+
+def _changed_row(old: Job, new: Job) -> dict[str, Any]:
+    guard = {"old_id": old.id, "old_state": old.state, "old_attempt_id": old.current_attempt_id}
+    return guard | {name: getattr(new, name) for name in _CHANGING}
+
+
+def _job(row: Row[Any]) -> Job:
+    return Job(
+        id=row.id,
+        batch_id=row.batch_id,
+        provider=row.provider,
+        state=JobState(row.state),
+        due_at=row.due_at,
+        current_attempt_id=row.current_attempt_id,
+        attempts=row.attempts,
+        last_number=row.last_number,
+        max_attempts=row.max_attempts,
+        suspect=row.suspect,
+        error_code=row.error_code,
+        error_message=row.error_message,
+        finished_at=row.finished_at,
+    )

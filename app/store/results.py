@@ -1,0 +1,43 @@
+"""Answers: at most one a job."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, insert, select
+
+from app.models import job_results, jobs
+from app.states import JobState
+
+
+def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Keep the answers of jobs that were completed in this transaction."""
+    if rows:
+        connection.execute(insert(job_results), [dict(row) for row in rows])
+
+
+def get(connection: Connection, job_id: UUID) -> Row[Any] | None:
+    """A job's answer."""
+    return connection.execute(select(job_results).where(job_results.c.job_id == job_id)).one_or_none()
+
+
+def page(
+    connection: Connection, batch_id: UUID, states: Sequence[JobState], after: int, limit: int
+) -> Sequence[Row[Any]]:
+    """Up to `limit` jobs of a batch in input order from behind position `after`, each with its answer if it has one."""
+    query = (
+        select(
+            jobs,
+            job_results.c.text,
+            job_results.c.source,
+            job_results.c.details,
+            job_results.c.created_at.label("answered_at"),
+        )
+        .outerjoin(job_results, job_results.c.job_id == jobs.c.id)
+        .where(jobs.c.batch_id == batch_id, jobs.c.position > after)
+        .order_by(jobs.c.position)
+        .limit(limit)
+    )
+    if states:
+        query = query.where(jobs.c.state.in_(states))
+    return connection.execute(query).all()

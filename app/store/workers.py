@@ -1,0 +1,27 @@
+"""Signs of life: when each worker last swept."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select
+
+from app.models import worker_beats
+from app.store import dialects
+
+
+def beat(connection: Connection, worker: str, now: datetime, sweep_seconds: float) -> None:
+    """This worker is alive and has just swept."""
+    row = {"worker": worker, "started_at": now, "swept_at": now, "sweep_seconds": sweep_seconds}
+    statement = dialects.insert(connection, worker_beats).values(row)
+    connection.execute(statement.on_conflict_do_update(index_elements=["worker"], set_={"swept_at": now}))
+
+
+def listing(connection: Connection) -> Sequence[Row[Any]]:
+    """All workers that have not been forgotten, the latest sweep first."""
+    return connection.execute(select(worker_beats).order_by(worker_beats.c.swept_at.desc())).all()
+
+
+def forget(connection: Connection, before: datetime) -> None:
+    """Drop the workers that have not swept since."""
+    connection.execute(delete(worker_beats).where(worker_beats.c.swept_at < before))
