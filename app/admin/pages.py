@@ -1,0 +1,70 @@
+"""Each page as a function of what it shows."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from flask import render_template, request
+
+from app import clock
+from app.admin.signs import BAR_ORDER
+from app.admin.timeline import timeline
+from app.config import Settings
+from app.services.views import BatchView, JobDetail, JobView, Page, Readiness
+from app.states import OPEN_JOB_STATES, JobState
+
+CUT_CHARS = 600
+
+
+def login(*, can_log_in: bool = True, problem: str | None = None) -> str:
+    """The password field; without a configured password only how to set one."""
+    return render_template("admin/login.html", can_log_in=can_log_in, problem=problem)
+
+
+def batches(page: Page[BatchView], readiness: Readiness, settings: Settings) -> str:
+    """The list of batches, and above it whether they move at all."""
+    return render_template(
+        "admin/batches.html",
+        page=page,
+        readiness=readiness,
+        is_sweep_stale=_is_stale(readiness.last_sweep_at, settings.sweep_seconds),
+        is_first_page="cursor" not in request.args,
+        base_url=request.host_url.rstrip("/"),
+    )
+
+
+def batch(view: BatchView, jobs: Page[JobView], states: Sequence[str]) -> str:
+    """One batch and a page of its jobs, of all states or of `states`."""
+    return render_template(
+        "admin/batch.html",
+        batch=view,
+        jobs=jobs,
+        states=states,
+        job_states=[state.value for state in BAR_ORDER],
+        open_jobs=sum(view.counts.get(state, 0) for state in OPEN_JOB_STATES),
+        failed_jobs=view.counts.get(JobState.FAILED, 0),
+        cancelled_jobs=view.counts.get(JobState.CANCELLED, 0),
+        is_first_page="cursor" not in request.args,
+    )
+
+
+def job(detail: JobDetail) -> str:
+    """One job: what happened to it, what was asked and what was answered."""
+    can_retry = detail.job.state in {JobState.FAILED, JobState.CANCELLED}
+    return render_template(
+        "admin/job.html",
+        detail=detail,
+        job=detail.job,
+        entries=timeline(detail),
+        can_retry=can_retry,
+        cut_chars=CUT_CHARS,
+    )
+
+
+def failure(title: str, message: str) -> str:
+    """What went wrong, and the way back."""
+    return render_template("admin/failure.html", title=title, message=message)
+
+
+def _is_stale(last_sweep_at: datetime | None, sweep_seconds: float) -> bool:
+    patience = timedelta(seconds=max(30.0, 3 * sweep_seconds))
+    return last_sweep_at is None or clock.now() - last_sweep_at > patience

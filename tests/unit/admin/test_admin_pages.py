@@ -1,0 +1,240 @@
+"""The pages as rendered from view values: what they say, and that no text of others gets out of its place."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from html.parser import HTMLParser
+
+import pytest
+from flask import Flask
+
+from app.admin import pages
+from app.config import load
+from app.errors import Problem
+from app.services.views import HoldView, Page, WorkerView
+from app.states import JobState
+from tests.unit.admin.values import (
+    NOW,
+    a_batch,
+    a_callback,
+    a_detail,
+    a_job,
+    an_answer,
+    an_attempt,
+    readiness,
+)
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
+RTL = "\u202e\u0645\u0631\u062d\u0628"
+VOID = {"meta", "link", "input", "img", "br", "rect"}
+
+
+class Outline(HTMLParser):
+    """Tags, attributes and whether everything that was opened was closed."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self._open: list[str] = []
+        self.feed(html)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes.extend(attrs)
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self._open.pop() == tag
+
+
+@pytest.fixture(autouse=True)
+def _request(app: Flask) -> Iterator[None]:
+    with app.test_request_context("/admin/", base_url="http://127.0.0.1:8000"):
+        yield
+
+
+def _batches(*items: object, **ready: object) -> str:
+    return pages.batches(Page(items, None), readiness(**ready), load())  # type: ignore[arg-type]  # all are batches
+
+
+def _all_pages(text: str) -> list[str]:
+    batch = a_batch(
+        {"failed": 2, "queued": 1},
+        name=text,
+        owner=text,
+        options={text: [text]},
+        metadata={text: text},
+        line_errors=(Problem(text, text, 3),),
+        line_errors_total=2,
+    )
+    job = a_job(custom_id=text, state="failed", error_code=text, error_message=text, finished_at=NOW)
+    attempt = an_attempt(provider_task_id=text, error_code=text, error_message=text)
+    detail = a_detail(
+        job=job,
+        text_data=text,
+        options={text: text},
+        result=an_answer(text),
+        attempts=(attempt,),
+        callbacks=(a_callback(detail=text, source=text),),
+    )
+    hold = HoldView("provider", text, text, text, NOW, None, text)
+    return [
+        _batches(batch, holds=(hold,), is_ready=False, reason=text),
+        pages.batch(batch, Page((job,), None), []),
+        pages.job(detail),
+        pages.failure(text, text),
+        pages.login(problem=text),
+    ]
+
+
+def test_hostile_text_stays_text_on_every_page() -> None:
+    for page in _all_pages(HOSTILE):
+        outline = Outline(page)
+        assert "script" not in outline.tags
+        assert not [name for name, _ in outline.attributes if name.startswith("on")]
+        assert "&lt;script&gt;" in page
+        assert "{{ 7*7 }}" in page
+
+
+def test_no_page_needs_a_script_an_inline_style_or_another_host() -> None:
+    for page in _all_pages("plain"):
+        outline = Outline(page)
+        assert "style" not in outline.tags
+        assert "style" not in dict(outline.attributes)
+        links = [value or "" for name, value in outline.attributes if name in {"href", "src", "action"}]
+        assert links
+        assert not [link for link in links if link.startswith(("http", "//", "javascript:"))]
+
+
+def test_text_from_right_to_left_can_not_turn_its_surroundings() -> None:
+    for page in _all_pages(RTL)[1:3]:
+        assert f"<bdi>{RTL}</bdi>" in page
+    assert f'<pre class="text" dir="auto">{RTL}</pre>' in _all_pages(RTL)[2]
+
+
+def test_every_page_has_a_language_a_title_one_heading_and_a_way_past_the_navigation() -> None:
+    for page in [*_all_pages("plain"), _batches()]:
+        assert '<html lang="en">' in page
+        assert re.search(r"<title>[^<]+ · Hivebatch</title>", page)
+        assert page.count("<h1>") == 1
+        assert 'class="skip" href="#main"' in page
+        assert 'id="main"' in page
+
+
+def test_every_table_has_a_caption_and_scoped_headers() -> None:
+    for page in _all_pages("plain")[:3]:
+        assert page.count("<table") == page.count("<caption") > 0
+        assert not re.search(r"<th(?![^>]*scope)[ >]", page.replace("<thead>", ""))
+
+
+def test_a_prompt_of_a_hundred_thousand_characters_is_cut_and_whole_behind_a_disclosure() -> None:
+    text = "line of text\n" * 8000
+    page = pages.job(a_detail(text_data=text))
+    assert f'<pre class="text" dir="auto">{text[:600]}…</pre>' in page
+    assert "<summary>All 104,000 characters</summary>" in page
+    assert text in page
+
+
+def test_a_short_text_is_shown_once() -> None:
+    page = pages.job(a_detail(text_data="Name three rivers.", result=an_answer("Rhine, Ob, Nile")))
+    assert page.count("Name three rivers.") == 1
+    assert "<details>" not in page
+    assert "Rhine, Ob, Nile" in page
+
+
+def test_the_list_shows_counts_in_words_and_in_a_bar() -> None:
+    page = _batches(a_batch({"completed": 198, "failed": 2}))
+    assert 'aria-label="198 completed, 2 failed"' in page
+    assert "198 of 200 completed, 2 failed" in page
+    assert '<rect class="good" x="0' in page
+
+
+def test_an_empty_list_says_how_to_submit_the_first_batch() -> None:
+    page = _batches()
+    assert "No batches yet" in page
+    assert "curl http://127.0.0.1:8000/api/batches" in page
+
+
+def test_a_page_after_the_last_batch_does_not_say_that_there_are_none(app: Flask) -> None:
+    with app.test_request_context("/admin/?cursor=abc"):
+        page = _batches()
+    assert "No batches yet" not in page
+    assert "There are no older batches." in page
+
+
+def test_a_hold_is_told_with_its_reason_and_its_end() -> None:
+    hold = HoldView("provider", "hive_v2", "rate_limited", "429", NOW, NOW + timedelta(seconds=40), "submission")
+    page = _batches(holds=(hold,))
+    assert "Submitting is held" in page
+    assert "rate_limited" in page
+    assert "in 40 s" in page
+    endless = _batches(holds=(replace(hold, until=None),))
+    assert "until somebody lifts it" in endless
+
+
+def test_the_last_sweep_is_told_and_its_absence_too() -> None:
+    worker = WorkerView("w1", NOW, NOW)
+    fresh = _batches(workers=(worker,), last_sweep_at=NOW - timedelta(seconds=4))
+    assert re.search(r"1 worker, last sweep\s*<time [^>]*>4 s ago", fresh)
+    stale = _batches(last_sweep_at=NOW - timedelta(minutes=5))
+    assert "No worker is running" in stale
+    assert "5 min ago" in stale
+    assert "none has ever swept" in _batches(last_sweep_at=None)
+
+
+def test_the_buttons_of_a_batch_name_how_many_jobs_they_concern() -> None:
+    page = pages.batch(a_batch({"failed": 1200, "queued": 3, "waiting": 1}), Page((), None), [])
+    assert '<button class="primary">Retry 1,200 failed jobs</button>' in page
+    assert '<button class="danger">Cancel 4 open jobs</button>' in page
+
+
+@pytest.mark.parametrize(
+    ("counts", "label"),
+    [
+        ({"failed": 1}, "Retry 1 failed job"),
+        ({"cancelled": 2}, "Retry 2 cancelled jobs"),
+        ({"failed": 1, "cancelled": 2}, "Retry 3 failed and cancelled jobs"),
+    ],
+)
+def test_the_retry_button_says_which_jobs_it_takes(counts: dict[str, int], label: str) -> None:
+    assert f">{label}</button>" in pages.batch(a_batch(counts), Page((), None), [])
+
+
+def test_a_finished_batch_has_nothing_to_press() -> None:
+    page = pages.batch(a_batch({"completed": 5}), Page((), None), [])
+    assert "/retry" not in page
+    assert "/cancel" not in page
+
+
+def test_the_states_of_a_batch_are_links_and_the_chosen_one_is_marked() -> None:
+    page = pages.batch(a_batch({"failed": 2}), Page((), None), ["failed"])
+    assert page.count("?state=") >= len(JobState)
+    assert re.search(r'\?state=failed" aria-current="true"', page)
+    assert "No job of this batch is failed." in page
+
+
+def test_the_next_page_keeps_the_chosen_states() -> None:
+    page = pages.batch(a_batch({"failed": 2}), Page((a_job(state="failed"),), "after-1"), ["failed"])
+    assert "?state=failed&amp;cursor=after-1" in page
+
+
+@pytest.mark.parametrize(("state", "can_retry"), [("failed", True), ("cancelled", True), ("waiting", False)])
+def test_only_a_job_that_ended_without_an_answer_can_be_retried(state: str, can_retry: bool) -> None:
+    page = pages.job(a_detail(job=a_job(state=state)))
+    assert ("/retry" in page) is can_retry
+
+
+def test_an_open_job_says_what_it_waits_for() -> None:
+    page = pages.job(a_detail(job=a_job(state="waiting", due_at=NOW + timedelta(minutes=8))))
+    assert "Callback due" in page
+    assert "in 8 min" in page
+
+
+def test_instants_are_relative_with_the_exact_one_in_the_title() -> None:
+    page = _batches(a_batch())
+    assert 'datetime="2026-03-01T11:57:00.000Z" title="2026-03-01T11:57:00.000Z">3 min ago</time>' in page
