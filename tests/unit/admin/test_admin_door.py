@@ -102,8 +102,10 @@ def test_the_headers_stay_below_admin(app: Flask) -> None:
 
 
 def test_a_wrong_method_and_a_broken_view_carry_the_headers_too(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    message = "secret " + "detail"  # in two parts, because the log shows lines of source
+
     def broken() -> str:
-        raise RuntimeError("secret detail")
+        raise RuntimeError(message)
 
     app.view_functions["admin.batches"] = broken
     client = app.test_client()
@@ -111,7 +113,7 @@ def test_a_wrong_method_and_a_broken_view_carry_the_headers_too(app: Flask, capl
     wrong, broke = client.delete("/admin/"), client.get("/admin/")
     assert (wrong.status_code, broke.status_code) == (405, 500)
     assert wrong.headers["Content-Security-Policy"] == broke.headers["Content-Security-Policy"] == POLICY
-    assert "secret detail" not in broke.text + caplog.text
+    assert message not in broke.text + caplog.text
     assert "request_failed route=/admin/ error=RuntimeError" in caplog.text
     assert "Something is wrong on our side" in broke.text
 
@@ -142,3 +144,11 @@ def test_a_state_that_no_job_has_is_a_bad_link(client: FlaskClient) -> None:
     response = client.get(f"/admin/batches/batch_{'0' * 32}?state=<b>")
     assert response.status_code == 400
     assert "state &#39;&lt;b&gt;&#39;" in response.text
+
+
+def test_without_a_database_the_page_says_so(client: FlaskClient) -> None:
+    log_in(client)
+    response = client.get("/admin/")
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "5"
+    assert "The database is not available" in response.text
