@@ -1,0 +1,119 @@
+"""Reading a request body to its end into a temporary file, hashed on the way, before anything is decided about it."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import IO
+from urllib.parse import urlencode
+
+from werkzeug import Request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from app import strictjson
+from app.errors import InputTooLarge
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+
+_CHUNK_BYTES = 64 * 1024
+_IN_MEMORY_BYTES = 256 * 1024
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body that arrived whole. `sha256` is of what the request says: path, media type, query and bytes."""
+
+    file: IO[bytes]
+    media_type: str
+    sha256: str
+
+    def json(self, default: object = None) -> object:
+        """The body as one JSON document; an empty one is `default`, unless that is None.
+
+        Raises:
+            InvalidInput: it isn't one.
+        """
+        content = self.file.read().removeprefix(_BOM)
+        return default if default is not None and not content.strip() else strictjson.loads(content)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a body, numbered from 1 as an editor does. `content` is None when `size` is beyond the limit."""
+
+    number: int
+    size: int
+    content: bytes | None
+
+
+@contextmanager
+def received(request: Request, max_bytes: int, *media_types: str) -> Iterator[Body]:
+    """The body of `request`; its file is gone when the block ends.
+
+    Raises:
+        UnsupportedMediaType: it is none of `media_types` (a request without a body may leave the type out).
+        InputTooLarge: it has more than `max_bytes`.
+    """
+    media_type = _media_type(request, media_types)
+    if (request.content_length or 0) > max_bytes:
+        raise InputTooLarge(max_bytes)
+    digest = hashlib.sha256(_fingerprint(request, media_type))
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as file:
+        for chunk in chunks(request, max_bytes + 1):
+            file.write(chunk)
+            digest.update(chunk)
+        if file.tell() > max_bytes:
+            raise InputTooLarge(max_bytes)
+        file.seek(0)
+        yield Body(file, media_type, digest.hexdigest())
+
+
+def chunks(request: Request, max_bytes: int) -> Iterator[bytes]:
+    """The first `max_bytes` of a body, in pieces."""
+    left = max_bytes
+    while left and (chunk := request.stream.read(min(left, _CHUNK_BYTES))):
+        left -= len(chunk)
+        yield chunk
+
+
+def _media_type(request: Request, allowed: Sequence[str]) -> str:
+    if request.content_encoding not in (None, "", "identity"):
+        raise UnsupportedMediaType(f"Content-Encoding '{request.content_encoding[:80]}' is not supported.")
+    if not request.mimetype and not request.content_length and not request.headers.get("Transfer-Encoding"):
+        return allowed[0]
+    if request.mimetype not in allowed:
+        given = f"'{request.mimetype[:80]}'" if request.mimetype else "missing"
+        raise UnsupportedMediaType(f"Content-Type must be {' or '.join(allowed)}; it is {given}.")
+    return request.mimetype
+
+
+def _fingerprint(request: Request, media_type: str) -> bytes:
+    query = urlencode(sorted(request.args.items(multi=True)))
+    return f"{request.path}\n{media_type}\n{query}\n".encode()
+
+
+def lines(file: IO[bytes], max_bytes: int) -> Iterator[Line]:
+    """The lines of a file that hold something, one at a time, without line ends and byte order mark."""
+    for number in count(1):
+        line = file.readline(max_bytes + len(_BOM) + 2)
+        if not line:
+            return
+        content = line.removeprefix(_BOM) if number == 1 else line
+        size = len(content.rstrip(b"\r\n")) + _rest_of_line(file, line)
+        if size > max_bytes:
+            yield Line(number, size, None)
+        elif content.strip():
+            yield Line(number, size, content.strip())
+
+
+def _rest_of_line(file: IO[bytes], line: bytes) -> int:
+    """How many bytes follow what was read of a line; they are read past."""
+    size = 0
+    while line and not line.endswith(b"\n"):
+        line = file.readline(_CHUNK_BYTES)
+        size += len(line.rstrip(b"\r\n"))
+    return size

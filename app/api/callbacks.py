@@ -1,0 +1,32 @@
+"""Where the provider delivers: the path proves who the callback is for, everything else is for the service to judge."""
+
+from flask import Blueprint, Response, abort, request
+
+from app.api import render
+from app.api.body import chunks
+from app.api.context import runtime
+from app.api.operations import Answer, Operation
+from app.api.schemas.health import OkOut
+from app.errors import NotFound
+from app.services import callbacks
+
+blueprint = Blueprint("callbacks", __name__, url_prefix="/callbacks")
+
+
+@blueprint.post("/hive/<token>")
+@Operation(
+    summary="Take the result of a V2 task",
+    auth="token",
+    bodies={"*/*": None},
+    answers={200: Answer("It is kept, whatever it said.", OkOut)},
+    problems=(400, 404, 413),
+)
+def receive_hive(token: str) -> Response:
+    """Keep one callback; the answer leaves after the commit that holds it."""
+    body = b"".join(chunks(request, runtime().settings.max_callback_bytes + 1))
+    try:
+        callbacks.receive(runtime(), token, body)
+    except NotFound:
+        # The same words as for a path that leads nowhere: a bad token learns nothing from its answer.
+        abort(404)
+    return render.answer(OkOut())

@@ -1,0 +1,110 @@
+"""Every error as `application/problem+json` (RFC 9457): what is wrong, where, the limit and the value, nothing more."""
+
+import logging
+import traceback
+from http import HTTPStatus
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from app.api.problems import MAX_PROBLEMS, shortened
+from app.api.schemas.outputs import ProblemItemOut, ProblemOut
+from app.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    HivebatchError,
+    InputTooLarge,
+    InvalidInput,
+    NotAuthenticated,
+    NotFound,
+    Problem,
+)
+
+PROBLEM_JSON = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+
+_STATUS: dict[type[HivebatchError], HTTPStatus] = {
+    InvalidInput: HTTPStatus.BAD_REQUEST,
+    NotAuthenticated: HTTPStatus.UNAUTHORIZED,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    InputTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_HEADERS: dict[type[HivebatchError], dict[str, str]] = {
+    NotAuthenticated: {"WWW-Authenticate": 'Bearer realm="hivebatch"'},
+    DatabaseUnavailable: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+}
+
+logger = logging.getLogger(__name__)
+
+
+def register_errors(app: Flask) -> None:
+    """Answer every error of the application so, unless a blueprint has a handler of its own."""
+    for kind in _STATUS:
+        app.register_error_handler(kind, of_ours)
+    app.register_error_handler(HTTPException, of_http)
+    app.register_error_handler(Exception, of_a_fault)
+
+
+def of_ours(error: HivebatchError) -> Response:
+    """The response to one of our own errors."""
+    status = _STATUS[type(error)]
+    # What the database says is for the operator, who finds it in the log.
+    is_outage = status is HTTPStatus.SERVICE_UNAVAILABLE
+    if is_outage:
+        logger.warning("database_unavailable route=%s: %s", _route(), error)
+    detail = "The database is not available; try again later." if is_outage else str(error)
+    items = error.problems if isinstance(error, InvalidInput) else ()
+    problem = ProblemOut(
+        type=_type(error),
+        title=status.phrase,
+        status=status,
+        detail=detail or (type(error).__doc__ or ""),
+        errors=[item(each) for each in items[:MAX_PROBLEMS]] if items else None,
+        errors_total=error.total if isinstance(error, InvalidInput) else None,
+    )
+    return _response(problem, _HEADERS.get(type(error), {}))
+
+
+def of_http(error: HTTPException) -> Response:
+    """The response to an error that Flask raised: no such route, wrong method, wrong content type."""
+    status = HTTPStatus(error.code or 500)
+    problem = ProblemOut(type="about:blank", title=status.phrase, status=status, detail=error.description or "")
+    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+    return _response(problem, headers)
+
+
+def of_a_fault(error: Exception) -> Response:
+    """The response to a fault of ours."""
+    # The message of an exception can hold a prompt or a token, so only its kind and its place are logged.
+    place = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("request_failed route=%s error=%s\n%s", _route(), type(error).__name__, place)
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    words = "Something is wrong on our side; the log of the service has it."
+    return _response(ProblemOut(type="about:blank", title=status.phrase, status=status, detail=words), {})
+
+
+def item(problem: Problem) -> ProblemItemOut:
+    """One problem of an input, its value cut to what a person reads."""
+    return ProblemItemOut(
+        message=problem.message,
+        pointer=problem.pointer,
+        line=problem.line,
+        limit=problem.limit,
+        value=shortened(problem.value),
+    )
+
+
+def _response(problem: ProblemOut, headers: dict[str, str]) -> Response:
+    body = problem.model_dump_json(exclude_none=True)
+    return Response(body, problem.status, headers, content_type=PROBLEM_JSON)
+
+
+def _type(error: HivebatchError) -> str:
+    words = "".join(f"-{c.lower()}" if c.isupper() else c for c in type(error).__name__)
+    return f"urn:hivebatch:problem:{words.removeprefix('-')}"
+
+
+def _route() -> str:
+    return request.url_rule.rule if request.url_rule else "none"

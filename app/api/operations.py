@@ -1,0 +1,67 @@
+"""What a view declares of itself: who may call it, what goes in, what comes out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, Literal, ParamSpec
+
+from flask import Response, request
+from pydantic import BaseModel
+
+from app.api import queries
+from app.api.auth import authenticate
+from app.api.body import JSON
+from app.api.schemas.inputs import Query
+
+P = ParamSpec("P")
+
+Auth = Literal["key", "token", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One response: `model` None for an empty one; `headers` name and description."""
+
+    description: str
+    model: type[BaseModel] | None = None
+    media_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """The declaration, used as a decorator of the view that it speaks of.
+
+    `auth`: `key` takes an API key and is checked here; `token` is proven by the path, by the service; `none` is open.
+    `problems`: the 4xx and 5xx that the operation itself may answer. `bodies`: model by media type, None for any bytes.
+    `query`: None for an operation that has no parameters and refuses any.
+    """
+
+    summary: str
+    auth: Auth
+    answers: Mapping[int, Answer]
+    problems: tuple[int, ...] = ()
+    bodies: Mapping[str, type[BaseModel] | None] = field(default_factory=dict)
+    needs_body: bool = False
+    query: type[BaseModel] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, view: Callable[P, Response]) -> Callable[P, Response]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
+            if self.auth == "key":
+                authenticate(request)
+                if self.query is None:
+                    queries.read(Query, request.args)
+            return view(*args, **kwargs)
+
+        _DECLARED[guarded] = self
+        return guarded
+
+
+_DECLARED: dict[Callable[..., Any], Operation] = {}
+
+
+def declared(view: Callable[..., Any]) -> Operation | None:
+    """The declaration of a view, if it has one."""
+    return _DECLARED.get(view)

@@ -1,0 +1,73 @@
+"""What the service says of itself, and to the provider."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import ConfigDict
+
+from app.api.schemas.shown import Json, Output
+from app.clock import now
+from app.services.views import Readiness
+
+
+class OkOut(Output):
+    """The callback is kept."""
+
+    ok: Literal[True] = True
+
+
+class HealthOut(Output):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class WorkerOut(Output):
+    """A worker that has swept lately."""
+
+    worker: str
+    started_at: datetime
+    swept_at: datetime
+
+
+class HoldOut(Output):
+    """Why nothing is submitted to a provider or from a batch."""
+
+    scope: str
+    scope_id: str
+    reason: str
+    message: str
+    since: datetime
+    until: datetime | None
+    placed_by: str
+
+
+class ReadyOut(Output):
+    """Whether this process can keep what it is given; workers, sweeps and holds are for information."""
+
+    is_ready: bool
+    reason: str | None
+    schema_revision: str | None
+    workers: list[WorkerOut]
+    last_sweep_at: datetime | None
+    last_sweep_age_seconds: float | None
+    holds: list[HoldOut]
+
+    @classmethod
+    def of(cls, readiness: Readiness) -> Self:
+        """The readiness, and how long ago the last sweep was."""
+        swept_at = readiness.last_sweep_at
+        age = None if swept_at is None else (now() - swept_at).total_seconds()
+        return cls.model_validate(asdict(readiness) | {"last_sweep_age_seconds": age})
+
+
+class DocumentOut(Output):
+    """An OpenAPI document."""
+
+    model_config = ConfigDict(extra="allow")
+
+    openapi: str
+    info: dict[str, Json]
+    paths: dict[str, Json]
+    components: dict[str, Json]

@@ -1,0 +1,158 @@
+"""What clients send: request bodies, as strict as JSON can be, and query parameters.
+
+A value that is absent is left out all the way to the provider, so null is refused and 0 is kept.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic_core import PydanticCustomError
+
+from app.states import JobState
+
+MAX_EXPIRES_IN_SECONDS = 30 * 86400
+
+CustomId = Annotated[str, Field(min_length=1, max_length=512)]
+RoleName = Annotated[str, Field(min_length=1, max_length=64)]
+Share = Annotated[float, Field(ge=0, le=1)]
+OnInvalid = Literal["reject", "skip"]
+
+
+class Input(BaseModel):
+    """One JSON object of a request: exact types, no unknown fields, no null."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_not_null(cls, value: object) -> object:
+        if value is None:
+            raise PydanticCustomError("null", "Leave the field out instead of sending null")
+        return value
+
+
+class Roles(Input):
+    """Other names for the two roles of `prompt_history`."""
+
+    user: RoleName | None = None
+    model: RoleName | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that are given."""
+        return frozenset(name for name in (self.user, self.model) if name is not None)
+
+
+class Message(Input):
+    """One earlier turn of a chat."""
+
+    role: RoleName = Field(description="`user`, `model`, `assistant`, or a name given in `roles`.")
+    content: str
+
+
+class Options(Input):
+    """How the provider shall answer. Every field is optional and left out of the submit when absent."""
+
+    system_prompt: str | None = Field(default=None, description="Context for the answer.")
+    prompt_history: list[Message] | None = Field(default=None, description="Earlier turns, oldest first.")
+    roles: Roles | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Longest answer; at most 2048 unless the service is configured otherwise."
+    )
+    temperature: Share | None = Field(default=None, description="0 makes a repeated request give the same answer.")
+    top_p: Share | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The options that were sent, as plain JSON values."""
+        return self.model_dump(exclude_unset=True)
+
+
+class JobIn(Input):
+    """One prompt. `options` stand above those of the batch."""
+
+    custom_id: CustomId = Field(description="The submitter's own id, unique in its batch.")
+    text_data: Annotated[str, Field(min_length=1)] = Field(description="The prompt.")
+    options: Options = Field(default_factory=Options)
+
+
+class BatchFields(Input):
+    """What is said once of all jobs."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    metadata: dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]] = Field(
+        default={}, max_length=16, description="Notes of the submitter's; returned as they came."
+    )
+    provider: str = "hive_v2"
+    max_attempts: Annotated[int, Field(ge=1, le=20)] | None = Field(
+        default=None, description="Submits of one job that may reach the provider."
+    )
+    expires_in_seconds: Annotated[float, Field(ge=1, le=MAX_EXPIRES_IN_SECONDS)] | None = Field(
+        default=None, description="When jobs that are still open are given up."
+    )
+
+
+class BatchHead(BatchFields):
+    """A batch without its jobs; as query parameters where the body holds the jobs alone."""
+
+    options: Options = Field(default_factory=Options, description="Defaults for the options of each job.")
+    on_invalid: OnInvalid = Field(
+        default="reject", description="`skip` takes the valid jobs and lists the others in `line_errors`."
+    )
+
+
+class BatchIn(BatchHead):
+    """A batch with its jobs, which are checked one by one."""
+
+    jobs: Annotated[
+        list[Any],
+        Field(min_length=1),
+        WithJsonSchema({"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/JobIn"}}),
+    ]
+
+
+class SingleJobIn(BatchFields, JobIn):
+    """One prompt that becomes a batch of its own."""
+
+    custom_id: CustomId = "job"
+
+
+class RetryIn(Input):
+    """Which jobs to try again; without `custom_ids`, every failed or cancelled one."""
+
+    custom_ids: list[CustomId] | None = Field(default=None, min_length=1)
+
+
+class NothingIn(Input):
+    """An empty object, as good as no body."""
+
+
+class Query(BaseModel):
+    """Query parameters; their text is read as the type that they have."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StateQuery(Query):
+    """Which states to show; all by default."""
+
+    state: tuple[JobState, ...] = Field(default=(), description="Repeat it, or separate states by commas.")
+
+    @field_validator("state", mode="before")
+    @classmethod
+    def _split(cls, given: list[str]) -> list[str]:
+        return [state for part in given for state in part.split(",")]
+
+
+class BatchListQuery(Query):
+    """Which page of a list of batches."""
+
+    cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
+    limit: int = Field(default=20, ge=1, le=100)
+
+
+class JobListQuery(StateQuery):
+    """Which jobs of a batch, and which page of them."""
+
+    custom_id: CustomId | None = None
+    cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
+    limit: int = Field(default=100, ge=1, le=1000)

@@ -1,0 +1,101 @@
+"""The document is made from the code: it is valid, complete, and tells who may call what."""
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask, Response
+from openapi_spec_validator import validate
+
+from app.api import openapi, register_api
+from app.api.openapi import UndeclaredRoute
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask("document", static_folder=None)
+    register_api(app)
+    return app
+
+
+@pytest.fixture
+def document(app: Flask) -> dict[str, Any]:
+    return openapi.build(app)
+
+
+def operations(document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
+    assert validate(json.loads(json.dumps(document))) is None
+
+
+def test_the_document_is_served(app: Flask, document: dict[str, Any]) -> None:
+    assert app.test_client().get("/openapi.json").get_json() == document
+
+
+def test_a_route_without_a_declaration_makes_building_fail(app: Flask) -> None:
+    @app.get("/api/forgotten")
+    def forgotten() -> Response:
+        return Response()
+
+    with pytest.raises(UndeclaredRoute, match="/api/forgotten"):
+        openapi.build(app)
+
+
+def test_pages_for_people_are_not_in_it(app: Flask) -> None:
+    @app.get("/admin/batches")
+    def page() -> Response:
+        return Response()
+
+    assert "/admin/batches" not in openapi.build(app)["paths"]
+
+
+def test_every_route_says_who_may_call_it(app: Flask) -> None:
+    declared = {rule.rule: openapi.operation_of(app, rule).auth for rule in openapi.routes(app)}
+    assert {rule for rule, auth in declared.items() if auth == "none"} == {"/healthz", "/readyz", "/openapi.json"}
+    assert {rule for rule, auth in declared.items() if auth == "token"} == {"/callbacks/hive/<token>"}
+    assert all(auth == "key" for rule, auth in declared.items() if rule.startswith("/api"))
+
+
+def test_every_operation_that_takes_a_key_refuses_a_request_without_one(app: Flask, document: dict[str, Any]) -> None:
+    client = app.test_client()
+    guarded = [name for name, operation in operations(document).items() if operation["security"]]
+    answers = {name: client.open(name.partition(" ")[2], method=name.partition(" ")[0]) for name in guarded}
+    assert {answer.status_code for answer in answers.values()} == {401}
+    assert len(answers) == 10
+
+
+def test_every_operation_has_a_name_of_its_own_and_a_summary(document: dict[str, Any]) -> None:
+    written = operations(document).values()
+    assert len({operation["operationId"] for operation in written}) == len(written)
+    assert all(operation["summary"] for operation in written)
+
+
+def test_paths_have_the_form_of_their_ids(document: dict[str, Any]) -> None:
+    (parameter,) = document["paths"]["/api/jobs/{job_id}"]["get"]["parameters"]
+    assert parameter["schema"] == {"type": "string", "pattern": "^job_[0-9a-f]{32}$"}
+
+
+def test_an_input_never_allows_null(document: dict[str, Any]) -> None:
+    inputs = [schema for name, schema in document["components"]["schemas"].items() if name.endswith(("In", "Options"))]
+    assert inputs
+    assert "null" not in json.dumps(inputs)
+
+
+def test_a_batch_shows_the_form_of_its_jobs(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["BatchIn"]["properties"]["jobs"]["items"] == {"$ref": "#/components/schemas/JobIn"}
+    assert schemas["JobIn"]["required"] == ["custom_id", "text_data"]
+    assert schemas["JobIn"]["additionalProperties"] is False
+
+
+def test_objects_in_a_query_are_documents(document: dict[str, Any]) -> None:
+    parameters = {each["name"]: each for each in document["paths"]["/api/batches"]["post"]["parameters"]}
+    assert "application/json" in parameters["options"]["content"]
+    assert parameters["max_attempts"]["schema"]["maximum"] == 20
