@@ -30,7 +30,7 @@ check: $(VENV)/.dev  ## ruff, mypy, import contracts, dependencies, migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/deptry .
 	$(BIN)/hivebatch db check
 

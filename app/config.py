@@ -205,6 +205,11 @@ def load(**overrides: object) -> Settings:
         raise UnsafeConfiguration("; ".join(lines)) from error
 
 
+def reveal(secret: SecretStr | None) -> str:
+    """The text of a secret, empty if there is none."""
+    return secret.get_secret_value() if secret else ""
+
+
 def _secrets_in_files(settings_cls: type[BaseSettings]) -> dict[str, object]:
     import os  # noqa: PLC0415 - the environment is read here and nowhere else
 

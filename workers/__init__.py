@@ -1,0 +1,1 @@
+"""Only what Celery needs to run the services."""

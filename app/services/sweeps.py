@@ -1,6 +1,7 @@
 """The sweep: it finds what a lost message, a dead worker or a silent provider would lose."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,8 +17,16 @@ LOOKUPS = 20
 FORGET_WORKER_SECONDS = 3600.0
 
 
-def sweep(runtime: Runtime, worker: str) -> datetime:
-    """Look after everything whose alarm has rung; when to look again. `worker` names the process that does it.
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """When to sweep again, and the providers for which a queued job is due."""
+
+    next_at: datetime
+    due_providers: tuple[str, ...]
+
+
+def sweep(runtime: Runtime, worker: str) -> Swept:
+    """Look after everything whose alarm has rung. `worker` names the process that does it.
 
     Does one chunk of each kind, and asks to be called again at once when a chunk was full.
 
@@ -34,32 +43,26 @@ def sweep(runtime: Runtime, worker: str) -> datetime:
         holds.remove_ended(connection, now)
         workers.beat(connection, worker, now, runtime.settings.sweep_seconds)
         workers.forget(connection, now - timedelta(seconds=FORGET_WORKER_SECONDS))
-    for provider in runtime.providers:
-        _ring_if_due(runtime, provider, now)
-    return now if any(is_full) else next_look(runtime)
+    next_at, due_providers = _next_look(runtime)
+    return Swept(now if any(is_full) else next_at, due_providers)
 
 
-def next_look(runtime: Runtime) -> datetime:
+def _next_look(runtime: Runtime) -> tuple[datetime, tuple[str, ...]]:
     """The earliest of the sweep interval, the next alarm, the next claim, the next rate slot, the end of a hold."""
     now = runtime.moment().now
-    wake_at = now + timedelta(seconds=runtime.settings.sweep_seconds)
+    due = []
     with runtime.database.reading() as connection:
         held = holds.standing(connection, now, "provider")
         instants = [jobs.next_alarm(connection), *(hold.until for hold in held)]
-        for provider in set(runtime.providers) - {hold.scope_id for hold in held}:
+        for provider in sorted(set(runtime.providers) - {hold.scope_id for hold in held}):
             claim_at = jobs.next_claim(connection, provider)
+            if claim_at is not None and claim_at <= now:
+                due.append(provider)
             if claim_at is not None:
                 instants.append(max(claim_at, limits.next_slot_at(connection, provider) or claim_at))
     # What is due already was seen to by this sweep or is another's; it must not make the next one spin.
     ahead: list[datetime] = [instant for instant in instants if instant is not None and instant > now]
-    return min([wake_at, *ahead])
-
-
-def _ring_if_due(runtime: Runtime, provider: str, now: datetime) -> None:
-    with runtime.database.reading() as connection:
-        claim_at = jobs.next_claim(connection, provider)
-    if claim_at is not None and claim_at <= now:
-        runtime.doorbell.ring(provider)
+    return min([now + timedelta(seconds=runtime.settings.sweep_seconds), *ahead]), tuple(due)
 
 
 def _expire_leases(runtime: Runtime) -> bool:

@@ -1,0 +1,34 @@
+"""`hivebatch db`: the schema."""
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from app import config
+from app.db import Database
+from migrations import runner
+
+
+@click.group("db")
+def database() -> None:
+    """The schema of the database."""
+
+
+@database.command()
+def upgrade() -> None:
+    """Bring the database to this version's schema."""
+    settings = config.load()
+    runner.upgrade(Database(settings.resolved_database_url))
+    click.echo("The schema is up to date.")
+
+
+@database.command()
+def check() -> None:
+    """Tell whether models and migrations agree, on a throwaway database."""
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = Database(f"sqlite:///{Path(folder) / 'check.db'}")
+        runner.upgrade(fresh)
+        runner.check(fresh)
+        fresh.close()
+    click.echo("Models and migrations agree.")

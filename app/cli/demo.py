@@ -1,0 +1,8 @@
+"""`hivebatch demo`."""
+
+import click
+
+
+@click.command()
+def demo() -> None:
+    """Later."""

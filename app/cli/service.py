@@ -1,0 +1,102 @@
+"""The whole service in one process: web, worker and, if wanted, the provider's sandbox."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from app import config, create_app
+from app.cli import serving
+from app.cli.home import Home
+from app.config import Settings, reveal
+from app.errors import UnsafeConfiguration
+from app.queue import CeleryDoorbell, make_celery
+from app.runtime import Runtime, build
+from app.sandbox.config import SandboxConfig
+from app.sandbox.server import SandboxServer
+from app.services import keys
+from migrations import runner
+from workers.attaching import attach
+from workers.embedded import EmbeddedWorker
+
+SANDBOX_TASK_PATH = "/api/v2/task?task_id={task_id}"
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass
+class Service:
+    """One that is ready to serve. Its secrets are those of its data directory unless the environment fixes them."""
+
+    runtime: Runtime
+    listener: socket.socket
+    url: str
+    api_key: str
+    admin_password: str
+    sandbox: SandboxServer | None
+
+    def serve(self, on_ready: Callable[[], None]) -> int:
+        """Serve in the main thread until the process is told to stop; the exit status, 1 if the worker died.
+
+        `on_ready` is called, in another thread, once jobs run.
+        """
+        deaths: list[str] = []
+
+        def die() -> None:
+            deaths.append("worker")
+            stop()
+
+        celery = make_celery(self.runtime.settings)
+        attach(celery, self.runtime)
+        worker = EmbeddedWorker(celery, f"up@{os.getpid()}", on_ready, die)
+        for number in STOP_SIGNALS:
+            signal.signal(number, lambda *_: sys.exit(0))
+        worker.start()
+        try:
+            serving.serve(create_app(self.runtime), self.listener, self.runtime.settings)
+        finally:
+            for number in STOP_SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
+            worker.stop()
+        return 1 if deaths else 0
+
+
+def stop() -> None:
+    """End the service of this process, as a SIGTERM from outside would."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def prepared(sandbox: SandboxConfig | None = None, **overrides: object) -> Iterator[Service]:
+    """A service from the environment, `overrides` before it; with a sandbox, that is the provider.
+
+    Raises:
+        UnsafeConfiguration: another process has the data directory, or the settings belong to production.
+    """
+    wanted = config.load(**overrides)
+    if wanted.mode != "local" or not config.is_loopback(f"http://{wanted.host}"):
+        raise UnsafeConfiguration("`up` serves this machine only; in production run what the Procfile says")
+    with ExitStack() as stack:
+        home = stack.enter_context(Home(wanted.data_dir))
+        listener = stack.enter_context(serving.listen(wanted.host, wanted.port))
+        url = f"http://{wanted.host}:{listener.getsockname()[1]}"
+        provider = stack.enter_context(SandboxServer(sandbox)) if sandbox else None
+        settings = config.load(**{**_defaults(wanted, home, url, provider), **overrides})
+        runtime = build(settings, CeleryDoorbell(make_celery(settings)))
+        stack.callback(runtime.close)
+        runner.upgrade(runtime.database)
+        api_key = reveal(settings.dev_key)
+        keys.ensure(runtime, "dev", "made by `hivebatch up`", api_key)
+        yield Service(runtime, listener, url, api_key, reveal(settings.admin_password), provider)
+
+
+def _defaults(wanted: Settings, home: Home, url: str, sandbox: SandboxServer | None) -> dict[str, object]:
+    """What the environment leaves open, `up` fills in."""
+    chosen: dict[str, object] = {name: value for name, value in home.secrets().items() if not getattr(wanted, name)}
+    if wanted.public_url is None:
+        chosen["public_url"] = url
+    if sandbox is not None:
+        chosen |= {"hive_url": sandbox.url, "hive_key": "sandbox", "hive_task_path": SANDBOX_TASK_PATH}
+    return chosen

@@ -1,0 +1,45 @@
+"""`hivebatch up`: the service on this machine, with nothing else to install or start."""
+
+import sys
+
+import click
+
+from app import config, logs
+from app.cli.service import Service, prepared
+from app.sandbox.config import SandboxConfig
+
+
+@click.command()
+@click.option("--sandbox", is_flag=True, help="Run the provider's emulator too, and submit to it.")
+@click.option("--profile", type=click.Choice(["calm", "default", "hostile"]), default="default", show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="The sandbox's seed.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
+def up(sandbox: bool, profile: str, seed: int, port: int | None) -> None:
+    """Run the service here: SQLite, one process, loopback only."""
+    logs.configure(config.load().log_level)
+    overrides: dict[str, object] = {} if port is None else {"port": port}
+    with prepared(SandboxConfig(profile=profile, seed=seed) if sandbox else None, **overrides) as service:
+        status = service.serve(on_ready=lambda: click.echo(_banner(service)))
+    sys.exit(status)
+
+
+def _banner(service: Service) -> str:
+    settings = service.runtime.settings
+    lines = [
+        "",
+        f"  Hivebatch runs at {service.url}",
+        f"  API key           {service.api_key}",
+        f"  Admin page        {service.url}/admin/  password {service.admin_password}",
+        f"  Provider          {settings.hive_url}{' (the sandbox)' if service.sandbox else ''}",
+        f"  Data              {settings.data_dir.absolute()}",
+        "",
+        "  Submit a first batch:",
+        f"    curl {service.url}/api/batches -H 'Authorization: Bearer {service.api_key}' \\",
+        "      -H 'Content-Type: application/json' \\",
+        """      -d '{"name": "first", "jobs": [{"custom_id": "1", "text_data": "Name three rivers."}]}'""",
+        "",
+    ]
+    refusal = settings.refusal_to_submit()
+    if refusal:
+        lines += [f"  Nothing is submitted: {refusal}", ""]
+    return "\n".join(lines)

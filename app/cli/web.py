@@ -1,0 +1,25 @@
+"""`hivebatch web`: a web process of a production installation."""
+
+import signal
+import sys
+
+import click
+
+from app import config, create_app, logs, runtime
+from app.cli import serving
+from app.queue import CeleryDoorbell, make_celery
+
+
+@click.command()
+@click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")  # noqa: S104 - behind a proxy
+@click.option("--port", type=int, required=True, help="Port to listen on.")
+def web(host: str, port: int) -> None:
+    """Answer REST, callbacks and the admin page (PostgreSQL and a broker from the environment)."""
+    settings = config.load()
+    logs.configure(settings.log_level)
+    built = runtime.build(settings, CeleryDoorbell(make_celery(settings)))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        serving.serve(create_app(built), serving.listen(host, port), settings)
+    finally:
+        built.close()

@@ -1,0 +1,13 @@
+"""Joins a Celery app to the runtime that its tasks and its sweeper work on."""
+
+from celery import Celery
+
+from app.runtime import Runtime
+from workers import tasks  # noqa: F401 - registers them
+from workers.sweeper import Sweeper
+
+
+def attach(celery: Celery, runtime: Runtime) -> None:
+    """From now on a worker of this app drains and sweeps for `runtime`."""
+    celery.hivebatch = runtime
+    celery.steps["worker"].add(Sweeper)

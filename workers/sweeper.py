@@ -1,0 +1,62 @@
+"""A step of every worker that runs the sweep, and drains what it finds due, whether or not the broker is there."""
+
+import logging
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from celery import bootsteps
+from celery.worker import WorkController
+
+from app.clock import now
+from app.runtime import Runtime
+from app.services import submission, sweeps
+
+logger = logging.getLogger(__name__)
+
+
+class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """Starts with the worker's pool and stops before it.
+
+    Stopping sets the runtime's flag first: drain loops hand back what was not sent, and end. (Celery's own soft
+    shutdown does not reach tasks in threads.)
+    """
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: WorkController, **_: object) -> None:
+        self._runtime: Runtime = worker.app.hivebatch
+        self._name: str = worker.hostname
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+        self._drains = ThreadPoolExecutor(len(self._runtime.providers), thread_name_prefix="drain")
+        self.failures = 0
+
+    def start(self, _worker: WorkController) -> None:
+        self._thread.start()
+
+    def stop(self, _worker: WorkController) -> None:
+        self._runtime.stopping.set()
+        self._drains.shutdown(wait=True)
+        self._thread.join(timeout=20)
+
+    def _run(self) -> None:
+        while not self._runtime.stopping.is_set():
+            self._runtime.stopping.wait(self._sweep())
+
+    def _sweep(self) -> float:
+        """Sweep once; the seconds until the next."""
+        try:
+            swept = sweeps.sweep(self._runtime, self._name)
+            for provider in swept.due_providers:
+                self._drains.submit(submission.drain, self._runtime, provider).add_done_callback(_log_error)
+        except Exception:
+            # The sweeper has to outlive whatever goes wrong: it is what everything else relies on.
+            self.failures += 1
+            logger.exception("sweep_failed")
+            return self._runtime.settings.sweep_seconds
+        return max(0.0, (swept.next_at - now()).total_seconds())
+
+
+def _log_error(drained: Future[bool]) -> None:
+    error = drained.exception()
+    if error is not None:
+        logger.error("drain_failed", exc_info=error)
