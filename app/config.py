@@ -33,7 +33,7 @@ class Settings(BaseSettings):
         None, description="SQLite or PostgreSQL; by default a SQLite file in the data directory."
     )
     broker_url: str = Field(
-        "memory://", description="The Celery broker that carries the wake-up calls; Redis in production."
+        "memory://localhost/", description="The Celery broker that carries the wake-up calls; Redis in production."
     )
     data_dir: Path = Field(Path("var"), description="Where the local service keeps its database and its secrets.")
     host: str = Field("127.0.0.1", description="The address that `up` listens on; loopback only.")

@@ -8,6 +8,8 @@ from celery import Celery
 
 from app.config import Settings
 
+__all__ = ["DRAIN", "Celery", "CeleryDoorbell", "Doorbell", "SilentDoorbell", "make_celery"]
+
 logger = logging.getLogger(__name__)
 
 DRAIN = "hivebatch.drain"
@@ -27,7 +29,7 @@ _REDIS_OPTIONS = {
 
 def make_celery(settings: Settings) -> Celery:
     """The Celery app: JSON only, late acks, no results, no retries; the thread pool always."""
-    celery = Celery("hivebatch", broker=settings.broker_url, set_as_current=True)
+    celery = Celery("hivebatch", broker=settings.broker_url)
     in_memory = settings.broker_url.startswith("memory:")
     celery.conf.update(
         # kombu looks into an in-memory queue once a second unless told otherwise.

@@ -3,11 +3,12 @@
 from celery import Celery
 
 from app.runtime import Runtime
-from workers import tasks  # noqa: F401 - registers them
+from workers import tasks
 from workers.sweeper import Sweeper
 
 
 def attach(celery: Celery, runtime: Runtime) -> None:
     """From now on a worker of this app drains and sweeps for `runtime`."""
     celery.hivebatch = runtime
+    tasks.register(celery)
     celery.steps["worker"].add(Sweeper)

@@ -13,7 +13,7 @@ from app.cli import serving
 from app.cli.home import Home
 from app.config import Settings, reveal
 from app.errors import UnsafeConfiguration
-from app.queue import CeleryDoorbell, make_celery
+from app.queue import Celery, CeleryDoorbell, make_celery
 from app.runtime import Runtime, build
 from app.sandbox.config import SandboxConfig
 from app.sandbox.server import SandboxServer
@@ -31,6 +31,7 @@ class Service:
     """One that is ready to serve. Its secrets are those of its data directory unless the environment fixes them."""
 
     runtime: Runtime
+    celery: Celery
     listener: socket.socket
     url: str
     api_key: str
@@ -48,9 +49,8 @@ class Service:
             deaths.append("worker")
             stop()
 
-        celery = make_celery(self.runtime.settings)
-        attach(celery, self.runtime)
-        worker = EmbeddedWorker(celery, f"up@{os.getpid()}", on_ready, die)
+        attach(self.celery, self.runtime)
+        worker = EmbeddedWorker(self.celery, f"up@{os.getpid()}", on_ready, die)
         for number in STOP_SIGNALS:
             signal.signal(number, lambda *_: sys.exit(0))
         worker.start()
@@ -84,12 +84,13 @@ def prepared(sandbox: SandboxConfig | None = None, **overrides: object) -> Itera
         url = f"http://{wanted.host}:{listener.getsockname()[1]}"
         provider = stack.enter_context(SandboxServer(sandbox)) if sandbox else None
         settings = config.load(**{**_defaults(wanted, home, url, provider), **overrides})
-        runtime = build(settings, CeleryDoorbell(make_celery(settings)))
+        celery = make_celery(settings)
+        runtime = build(settings, CeleryDoorbell(celery))
         stack.callback(runtime.close)
         runner.upgrade(runtime.database)
         api_key = reveal(settings.dev_key)
         keys.ensure(runtime, "dev", "made by `hivebatch up`", api_key)
-        yield Service(runtime, listener, url, api_key, reveal(settings.admin_password), provider)
+        yield Service(runtime, celery, listener, url, api_key, reveal(settings.admin_password), provider)
 
 
 def _defaults(wanted: Settings, home: Home, url: str, sandbox: SandboxServer | None) -> dict[str, object]:
