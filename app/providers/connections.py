@@ -88,14 +88,13 @@ class _Connection(HTTPConnection):
         """DNS, TCP and TLS, which have a time-out of their own."""
         self.timeout = min(exchange.connect_timeout_seconds, exchange.remaining_seconds())
         super().connect()
-        self.timeout = exchange.remaining_seconds()
+        self.timeout = exchange.remaining_seconds()  # DNS has no time-out: what starts too late outlives the lease
         self.sock.settimeout(self.timeout)
 
     def send(self, data: Any) -> None:
         """Everything that leaves goes through here, so here and nowhere earlier it may have arrived."""
         if self.sock is None:
             self.connect()
-        exchange.remaining_seconds()  # DNS has no time-out: what starts after the deadline would outlive the lease
         exchange.may_have_sent = True
         super().send(data)
 

@@ -80,6 +80,21 @@ def hang(line: Line) -> None:
     line.stopping.wait()
 
 
+def in_turn(*acts: Act) -> Act:
+    def act(line: Line) -> None:
+        for each in acts:
+            each(line)
+
+    return act
+
+
+def wait_for(event: threading.Event) -> Act:
+    def act(line: Line) -> None:
+        event.wait(5)
+
+    return act
+
+
 def drip(start: bytes) -> Act:
     """`start`, then a byte every 20 ms until the test is over."""
 

@@ -8,7 +8,8 @@ import ssl
 import subprocess
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,12 @@ from tests.unit.providers.servers import (
     drip,
     hang,
     hang_up,
+    in_turn,
     raw,
     raw_then_close,
     read_some_then_reset,
     reset,
+    wait_for,
 )
 
 
@@ -41,6 +44,14 @@ class Clock:
 
 def post(url: str, body: bytes = b"{}") -> Request:
     return Request("POST", url + "/submit", {"Authorization": "Token k_1"}, body)
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Well before any time-out of 5 s."""
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < 3
 
 
 def closed_port() -> int:
@@ -97,7 +108,7 @@ def test_a_connection_that_ends_during_the_handshake_means_not_sent(
 
 def test_a_handshake_that_takes_too_long_means_not_sent(serve: Serve, make_sender: MakeSender) -> None:
     server = serve(greet=hang)
-    with pytest.raises(NotSent, match="timed out"):
+    with at_once(), pytest.raises(NotSent, match="timed out"):
         make_sender(5.0, connect_timeout_seconds=0.1).send(post(f"https://127.0.0.1:{server.port}"))
 
 
@@ -108,7 +119,7 @@ def test_connecting_that_takes_too_long_means_not_sent(make_sender: MakeSender) 
             waiting = opened.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(listener.getsockname())
-        with pytest.raises(NotSent, match="timed out"):
+        with at_once(), pytest.raises(NotSent, match="timed out"):
             make_sender(5.0, connect_timeout_seconds=0.1).send(post(f"http://127.0.0.1:{listener.getsockname()[1]}"))
 
 
@@ -189,7 +200,7 @@ SLOW_ANSWERS = {
     "a status line that drips": drip(b"HTTP/1.1 200 "),
     "headers that drip": drip(HEAD + b"X-Slow: "),
     "a body that drips": drip(HEAD + b"Content-Length: 100000\r\n\r\n"),
-    "a body that stops": lambda line: (line.send(HEAD + b"Content-Length: 10\r\n\r\nabc"), hang(line))[1],
+    "a body that stops": in_turn(raw(HEAD + b"Content-Length: 10\r\n\r\nabc"), hang),
 }
 
 
@@ -198,11 +209,9 @@ def test_an_exchange_ends_at_its_deadline_however_slowly_the_answer_comes(
     serve: Serve, make_sender: MakeSender, name: str
 ) -> None:
     server = serve(SLOW_ANSWERS[name])
-    began = time.monotonic()
-    with pytest.raises(NoAnswer) as caught:
+    with at_once(), pytest.raises(NoAnswer) as caught:
         make_sender(0.2).send(post(server.url))
     assert caught.value.code == "timed_out"
-    assert time.monotonic() - began < 2
 
 
 def test_a_request_that_is_never_read_ends_at_its_deadline_and_may_have_arrived(
@@ -216,7 +225,7 @@ def test_a_request_that_is_never_read_ends_at_its_deadline_and_may_have_arrived(
 
 def test_an_answer_may_take_longer_than_connecting(serve: Serve, make_sender: MakeSender) -> None:
     may_answer = threading.Event()
-    server = serve(lambda line: (may_answer.wait(5), answer(200)(line))[1])
+    server = serve(in_turn(wait_for(may_answer), answer(200)))
     patience = threading.Timer(0.15, may_answer.set)
     patience.start()
     assert make_sender(5.0, connect_timeout_seconds=0.05).send(post(server.url)).status == 200
@@ -318,12 +327,7 @@ def test_a_connection_idle_for_more_than_five_seconds_is_not_used_again(
 def test_a_connection_that_the_server_closed_is_replaced(serve: Serve, sender: RequestsSender) -> None:
     closed = threading.Event()
 
-    def answer_and_close(line: Line) -> None:
-        answer(200, b"one")(line)
-        hang_up(line)
-        closed.set()
-
-    server = serve(answer_and_close, answer(200, b"two"))
+    server = serve(in_turn(answer(200, b"one"), hang_up, lambda line: closed.set()), answer(200, b"two"))
     sender.send(post(server.url))
     assert closed.wait(5)
     assert sender.send(post(server.url)).body == b"two"
