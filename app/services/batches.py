@@ -92,17 +92,18 @@ def retry(runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Seque
 
 def _chosen(connection: Connection, batch_id: UUID, custom_ids: Sequence[str] | None) -> Sequence[UUID]:
     retryable = (JobState.FAILED, JobState.CANCELLED)
-    rows = jobs.in_states(connection, batch_id, retryable, custom_ids)
-    if custom_ids is not None:
-        found = {row.custom_id for row in rows}
-        unknown = [(index, name) for index, name in enumerate(custom_ids) if name not in found]
-        if unknown:
-            message = "The batch has no job with this custom_id."
-            raise InvalidInput([Problem(message, f"/custom_ids/{index}", value=name) for index, name in unknown])
-        for row in rows:
-            if row.state not in retryable:
-                raise Conflict(f"Job '{row.custom_id}' is {row.state}; only failed and cancelled jobs can be retried.")
-    return [row.id for row in rows]
+    if custom_ids is None:
+        return jobs.in_states(connection, batch_id, retryable)
+    found = jobs.named(connection, batch_id, custom_ids)
+    unknown = [(index, name) for index, name in enumerate(custom_ids) if name not in found]
+    if unknown:
+        message = "The batch has no job with this custom_id."
+        problems = [Problem(message, f"/custom_ids/{index}", value=name) for index, name in unknown[:100]]
+        raise InvalidInput(problems, len(unknown))
+    for row in found.values():
+        if row.state not in retryable:
+            raise Conflict(f"Job '{row.custom_id}' is {row.state}; only failed and cancelled jobs can be retried.")
+    return sorted(row.id for row in found.values())
 
 
 def _retry_chunk(

@@ -11,6 +11,8 @@ from app.models import batches, job_inputs, jobs
 from app.states import OPEN_JOB_STATES, Case, Job, JobState
 from app.store import attempts
 
+_NAMES = 1000  # in one statement: databases bound the number of parameters
+
 _CHANGING = (
     "state",
     "due_at",
@@ -109,16 +111,20 @@ def open_in_batch(connection: Connection, batch_id: UUID, limit: int) -> Sequenc
     return connection.execute(query.limit(limit)).scalars().all()
 
 
-def in_states(
-    connection: Connection, batch_id: UUID, states: Sequence[JobState], custom_ids: Sequence[str] | None
-) -> Sequence[Row[UUID, str, str]]:
-    """`id`, `custom_id` and `state` of a batch's jobs: all in these states, or the named ones whatever their state."""
+def in_states(connection: Connection, batch_id: UUID, states: Sequence[JobState]) -> Sequence[UUID]:
+    """All jobs of a batch that are in one of these states, in the order of their ids."""
+    query = select(jobs.c.id).where(jobs.c.batch_id == batch_id, jobs.c.state.in_(states))
+    return connection.execute(query.order_by(jobs.c.id)).scalars().all()
+
+
+def named(connection: Connection, batch_id: UUID, custom_ids: Sequence[str]) -> Mapping[str, Row[UUID, str, str]]:
+    """`id`, `custom_id` and `state` of those of these jobs that the batch has, by `custom_id`."""
     query = select(jobs.c.id, jobs.c.custom_id, jobs.c.state).where(jobs.c.batch_id == batch_id)
-    if custom_ids is None:
-        query = query.where(jobs.c.state.in_(states))
-    else:
-        query = query.where(jobs.c.custom_id.in_(custom_ids))
-    return connection.execute(query.order_by(jobs.c.id)).all()
+    found = {}
+    for start in range(0, len(custom_ids), _NAMES):
+        part = custom_ids[start : start + _NAMES]
+        found |= {row.custom_id: row for row in connection.execute(query.where(jobs.c.custom_id.in_(part)))}
+    return found
 
 
 def get(connection: Connection, owner: str | None, job_id: UUID) -> Row[Any] | None:

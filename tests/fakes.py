@@ -1,0 +1,95 @@
+"""One fake per edge: a provider that does what the test says, and a doorbell that remembers."""
+
+import json
+from collections import deque
+from collections.abc import Callable
+
+from app.providers.base import (
+    Accepted,
+    Lookup,
+    NotKnown,
+    Reading,
+    Submission,
+    SubmitOutcome,
+)
+from app.providers.hive_v2 import HiveV2
+from app.providers.senders import RequestsSender
+
+
+class FakeProvider:
+    """A provider in memory. It accepts every submit as `task-1`, `task-2`, ... unless told otherwise.
+
+    `script` holds what the next submits do: an outcome, or a function from the submission to one, which may also call
+    back before it returns. `submissions` is what it saw. Bodies are read as the real V2 provider reads them.
+    """
+
+    name = "hive_v2"
+
+    def __init__(self) -> None:
+        self.submissions: list[Submission] = []
+        self.script: deque[SubmitOutcome | Callable[[Submission], SubmitOutcome]] = deque()
+        self.tasks: dict[str, Lookup] = {}
+        self.asked: list[str] = []
+        self.can_read_back = False
+        self._real = HiveV2(
+            sender=RequestsSender(1.0),
+            base_url="http://127.0.0.1:9",
+            keys=("k",),
+            permanent_codes=("9",),
+            task_path=None,
+        )
+
+    def submit(self, submission: Submission) -> SubmitOutcome:
+        self.submissions.append(submission)
+        number = len(self.submissions)
+        step = self.script.popleft() if self.script else Accepted(f"task-{number}", 200)
+        return step(submission) if callable(step) else step
+
+    def read(self, body: bytes) -> Reading:
+        return self._real.read(body)
+
+    def look_up(self, task_id: str) -> Lookup:
+        self.asked.append(task_id)
+        return self.tasks.get(task_id, NotKnown("no such task"))
+
+
+class RecordingDoorbell:
+    """Remembers for whom it was rung."""
+
+    def __init__(self) -> None:
+        self.rings: list[str] = []
+
+    def ring(self, provider: str) -> None:
+        self.rings.append(provider)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+def success(
+    text: str = "an answer", *, task_id: str | None = None, metadata: str | None = None, charge: str = "0.0002"
+) -> bytes:
+    """The body of a callback for a task that succeeded."""
+    output = [{"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}]
+    entry = {"status": {"code": "0", "message": "SUCCESS"}, "response": {"input": {"charge": charge}, "output": output}}
+    return _body(task_id, metadata, [entry])
+
+
+def failure(code: str = "5", *, task_id: str | None = None, metadata: str | None = None) -> bytes:
+    """The body of a callback for a task that failed; the fake's permanent code is 9."""
+    return _body(task_id, metadata, [{"status": {"code": code, "message": "MODEL_ERROR"}}])
+
+
+def unrecognised(*, task_id: str | None = None) -> bytes:
+    """The body of a callback for a task that succeeded with nothing in it that is known as text."""
+    entry = {"status": {"code": "0", "message": "SUCCESS"}, "response": {"input": {"charge": 0.0002}, "blob": "??"}}
+    return _body(task_id, None, [entry])
+
+
+def _body(task_id: str | None, metadata: str | None, status: list[object]) -> bytes:
+    body: dict[str, object] = {"status": status, "from_cache": False}
+    if task_id is not None:
+        body["id"] = task_id
+    if metadata is not None:
+        body["metadata"] = metadata
+    return json.dumps(body).encode()
