@@ -1,7 +1,6 @@
 """Reads a submit the way the vendor does: fields and options in, a valid `Submission` or a 400 out."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -111,7 +110,7 @@ def _check_number(
     if value is None:
         return
     kinds = (int,) if is_whole else (int, float)
-    is_number = isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, kinds) and not isinstance(value, bool)
     if not is_number or not lowest <= value <= highest:  # type: ignore[operator]
         kind = "an integer" if is_whole else "a number"
         raise Refusal(400, f"options.{name} must be {kind} from {lowest} to {highest}")

@@ -67,6 +67,7 @@ def test_a_resent_callback_says_so(serve: Serve) -> None:
     client = serve(repeat_seconds=0.05)
     client.submit("x [[sandbox resent]]")
     first, second = client.receiver.wait(2)
+    assert client.ledger()["totals"]["duplicates"] == 1
     assert second.keys() - first.keys() == {"resent_on", "resent_by"}
     assert first["id"] == second["id"]
 
