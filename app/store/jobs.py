@@ -120,7 +120,7 @@ def in_states(connection: Connection, batch_id: UUID, states: Sequence[JobState]
 def named(connection: Connection, batch_id: UUID, custom_ids: Sequence[str]) -> Mapping[str, Row[UUID, str, str]]:
     """`id`, `custom_id` and `state` of those of these jobs that the batch has, by `custom_id`."""
     query = select(jobs.c.id, jobs.c.custom_id, jobs.c.state).where(jobs.c.batch_id == batch_id)
-    found = {}
+    found: dict[str, Row[UUID, str, str]] = {}
     for start in range(0, len(custom_ids), _NAMES):
         part = custom_ids[start : start + _NAMES]
         found |= {row.custom_id: row for row in connection.execute(query.where(jobs.c.custom_id.in_(part)))}
