@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from typing import IO
 from urllib.parse import urlencode
 
@@ -98,10 +97,8 @@ def _fingerprint(request: Request, media_type: str) -> bytes:
 
 def lines(file: IO[bytes], max_bytes: int) -> Iterator[Line]:
     """The lines of a file that hold something, one at a time, without line ends and byte order mark."""
-    for number in count(1):
-        line = file.readline(max_bytes + len(_BOM) + 2)
-        if not line:
-            return
+    enough = max_bytes + len(_BOM) + len(b"\r\n")
+    for number, line in enumerate(iter(lambda: file.readline(enough), b""), 1):
         content = line.removeprefix(_BOM) if number == 1 else line
         size = len(content.rstrip(b"\r\n")) + _rest_of_line(file, line)
         if size > max_bytes:

@@ -3,6 +3,7 @@
 import logging
 import traceback
 from http import HTTPStatus
+from pathlib import Path
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
@@ -22,6 +23,7 @@ from app.errors import (
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+_FRAMES_LOGGED = 8
 
 _STATUS: dict[type[HivebatchError], HTTPStatus] = {
     InvalidInput: HTTPStatus.BAD_REQUEST,
@@ -53,7 +55,7 @@ def of_ours(error: HivebatchError) -> Response:
     # What the database says is for the operator, who finds it in the log.
     is_outage = status is HTTPStatus.SERVICE_UNAVAILABLE
     if is_outage:
-        logger.warning("database_unavailable route=%s: %s", _route(), error)
+        logger.warning("database_unavailable", extra={"route": _route(), "reason": str(error)})
     detail = "The database is not available; try again later." if is_outage else str(error)
     items = error.problems if isinstance(error, InvalidInput) else ()
     problem = ProblemOut(
@@ -78,8 +80,9 @@ def of_http(error: HTTPException) -> Response:
 def of_a_fault(error: Exception) -> Response:
     """The response to a fault of ours."""
     # The message of an exception can hold a prompt or a token, so only its kind and its place are logged.
-    place = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("request_failed route=%s error=%s\n%s", _route(), type(error).__name__, place)
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES_LOGGED:]
+    place = " > ".join(f"{Path(frame.filename).name}:{frame.lineno}:{frame.name}" for frame in frames)
+    logger.error("request_failed", extra={"route": _route(), "error": type(error).__name__, "place": place})
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     words = "Something is wrong on our side; the log of the service has it."
     return _response(ProblemOut(type="about:blank", title=status.phrase, status=status, detail=words), {})

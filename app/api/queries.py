@@ -46,9 +46,7 @@ def as_parameters() -> Iterator[None]:
 
 
 def _of_parameter(problem: Problem) -> Problem:
-    if not problem.pointer:
-        return problem
-    name, slash, rest = problem.pointer.removeprefix("/").partition("/")
+    name, slash, rest = (problem.pointer or "").removeprefix("/").partition("/")
     where = f"Query parameter '{name}'" + (f" at /{rest}" if slash else "")
     return Problem(f"{where}: {problem.message}", None, None, problem.limit, problem.value)
 

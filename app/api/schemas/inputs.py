@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from app.states import JobState
 
 MAX_EXPIRES_IN_SECONDS = 30 * 86400
+MAX_CUSTOM_IDS = 50_000  # PostgreSQL binds 65,535 parameters in one statement
 
 CustomId = Annotated[str, Field(min_length=1, max_length=512)]
 RoleName = Annotated[str, Field(min_length=1, max_length=64)]
@@ -119,7 +120,7 @@ class SingleJobIn(BatchFields, JobIn):
 class RetryIn(Input):
     """Which jobs to try again; without `custom_ids`, every failed or cancelled one."""
 
-    custom_ids: list[CustomId] | None = Field(default=None, min_length=1)
+    custom_ids: list[CustomId] | None = Field(default=None, min_length=1, max_length=MAX_CUSTOM_IDS)
 
 
 class NothingIn(Input):
