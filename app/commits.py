@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from app.errors import DatabaseBusy, DatabaseUnavailable
+
 logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
@@ -26,7 +28,8 @@ class GroupCommit(Generic[Item, Result]):
 
     There is no thread and no timer: the caller that finds nobody writing writes for all who wait. So a lone caller
     never waits for company, and whatever gathered during one commit is the next group. The queue is bounded by the
-    number of threads that call. When a group fails, each of its items is tried alone, so that a bad one fails alone.
+    number of threads that call. When a group fails, each of its items is tried alone, so that a bad one fails alone;
+    only with the database away they all fail at once.
     """
 
     def __init__(self, most: int = 300) -> None:
@@ -75,8 +78,10 @@ def _write_group(group: Sequence[_Entry[Item, Result]], write: Callable[[Sequenc
     try:
         results = write([entry.item for entry in group])
     except Exception as error:
-        if len(group) == 1:
-            group[0].error = error
+        is_away = isinstance(error, DatabaseUnavailable) and not isinstance(error, DatabaseBusy)
+        if is_away or len(group) == 1:
+            for entry in group:
+                entry.error = error
             return
         logger.warning("group_failed", exc_info=True, extra={"size": len(group)})
         for entry in group:

@@ -11,10 +11,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.errors import DatabaseUnavailable
+from app.errors import DatabaseBusy, DatabaseUnavailable
 
 __all__ = ["Connection", "Database", "UtcDateTime"]
 
+# PostgreSQL's codes for serialization failure, deadlock, lock time-out.
+_BUSY = frozenset({"40001", "40P01", "55P03"})
 _POSTGRES_OPTIONS = "-c statement_timeout=30s -c lock_timeout=2s -c idle_in_transaction_session_timeout=30s"
 
 
@@ -79,7 +81,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, PoolTimeout) as error:
-        raise DatabaseUnavailable(_summary(error)) from error
+        is_busy = isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _BUSY
+        raise (DatabaseBusy if is_busy else DatabaseUnavailable)(_summary(error)) from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseUnavailable(_summary(error)) from error

@@ -56,5 +56,9 @@ class DatabaseUnavailable(HivebatchError):
     """The database can't keep anything now; try again later."""
 
 
+class DatabaseBusy(DatabaseUnavailable):
+    """Another transaction was in the way (a lock, a deadlock); the same again may well succeed at once."""
+
+
 class UnsafeConfiguration(HivebatchError):
     """These settings would lose money or data; nothing was started."""

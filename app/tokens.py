@@ -34,7 +34,7 @@ class TokenSigner:
     def sign(self, subject: CallbackSubject) -> str:
         """A URL-safe token of 75 characters."""
         payload = subject.batch_id.bytes + subject.attempt_id.bytes + _key_id(self._signing_key)
-        return base64.urlsafe_b64encode(payload + _mac(self._signing_key, payload)).rstrip(b"=").decode()
+        return _encode(payload + _mac(self._signing_key, payload))
 
     def verify(self, token: str) -> CallbackSubject | None:
         """The subject of a good token, None for any other. Takes the same time wherever the MAC differs."""
@@ -42,13 +42,17 @@ class TokenSigner:
             raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             return None
-        if len(raw) != _TOKEN_BYTES:
-            return None
+        if len(raw) != _TOKEN_BYTES or _encode(raw) != token:
+            return None  # base64 has several spellings of the same bytes; a token has one
         payload, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
         key = self._keys.get(payload[-_KEY_ID_BYTES:])
         if key is None or not hmac.compare_digest(_mac(key, payload), mac):
             return None
         return CallbackSubject(UUID(bytes=payload[:16]), UUID(bytes=payload[16:32]))
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _mac(key: bytes, payload: bytes) -> bytes:

@@ -18,6 +18,7 @@ from app.runtime import Runtime, build
 from app.services import keys
 from migrations import runner
 from tests.fakes import FakeProvider, RecordingDoorbell
+from tests.integration.conformance import checked_client
 from tests.servers import Postgres, ServerUnavailable
 
 DATABASES = ("sqlite", "postgresql")
@@ -141,8 +142,8 @@ def api_key(runtime: Runtime) -> str:
 
 @pytest.fixture
 def client(runtime: Runtime) -> FlaskClient:
-    """A web client of an application over `runtime`."""
-    return create_app(runtime).test_client()
+    """A web client of an application over `runtime`; each answer is held against the OpenAPI document."""
+    return checked_client(create_app(runtime))
 
 
 _ran: Counter[str] = Counter()

@@ -13,6 +13,8 @@ from app.services import submission, sweeps
 
 logger = logging.getLogger(__name__)
 
+_BREATHER_SECONDS = 0.02  # between two sweeps, however many alarms ring
+
 
 class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
     """Starts with the worker's pool and stops before it.
@@ -53,7 +55,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no t
             self.failures += 1
             logger.exception("sweep_failed")
             return self._runtime.settings.sweep_seconds
-        return max(0.0, (swept.next_at - now()).total_seconds())
+        return max(_BREATHER_SECONDS, (swept.next_at - now()).total_seconds())
 
 
 def _log_error(drained: Future[bool]) -> None:

@@ -13,10 +13,9 @@ from app.api.schemas.inputs import (
     BatchHead,
     BatchIn,
     BatchListQuery,
+    ChosenIn,
     JobIn,
     JobListQuery,
-    NothingIn,
-    RetryIn,
     StateQuery,
 )
 from app.api.schemas.outputs import BatchOut, BatchPageOut, CancelledOut, JobPageOut, ResultLineOut, RetriedOut
@@ -138,17 +137,17 @@ def get_results(batch_id: str) -> Response:
 
 @blueprint.post("/<batch_id>/cancel")
 @Operation(
-    summary="Cancel what is still open of a batch",
+    summary="Cancel what is still open of a batch, all of it or the named jobs",
     auth="key",
-    bodies={JSON: NothingIn},
-    answers={200: Answer("Its open jobs are cancelled.", CancelledOut)},
+    bodies={JSON: ChosenIn},
+    answers={200: Answer("They are cancelled.", CancelledOut)},
     problems=(404, 409, 413, 415),
 )
 def cancel_batch(batch_id: str) -> Response:
-    """Cancel all of a batch."""
+    """Cancel all or some of a batch's open jobs."""
     with received(request, runtime().settings.max_body_bytes, JSON) as body:
-        parsed(NothingIn, body.json(default={}))
-    cancelled = batches.cancel(runtime(), owner(), ids.read("batch", batch_id))
+        wanted = parsed(ChosenIn, body.json(default={}))
+    cancelled = batches.cancel(runtime(), owner(), ids.read("batch", batch_id), wanted.custom_ids)
     return render.answer(CancelledOut(cancelled=cancelled))
 
 
@@ -156,13 +155,13 @@ def cancel_batch(batch_id: str) -> Response:
 @Operation(
     summary="Try failed and cancelled jobs again, in place",
     auth="key",
-    bodies={JSON: RetryIn},
+    bodies={JSON: ChosenIn},
     answers={200: Answer("What it did.", RetriedOut)},
     problems=(404, 409, 413, 415),
 )
 def retry_batch(batch_id: str) -> Response:
     """Retry all or some of a batch's failed and cancelled jobs."""
     with received(request, runtime().settings.max_body_bytes, JSON) as body:
-        wanted = parsed(RetryIn, body.json(default={}))
+        wanted = parsed(ChosenIn, body.json(default={}))
     retried = batches.retry(runtime(), owner(), ids.read("batch", batch_id), wanted.custom_ids)
     return render.answer(RetriedOut.model_validate(retried))

@@ -115,10 +115,18 @@ def _job(value: object, place: Place, defaults: Mapping[str, object], settings: 
     found = tuple(problems_of_job(job, settings, place))
     if found:
         return BadLine(found)
-    return NewJob(job.custom_id, job.text_data, job.options.given(), place.line, place.pointer)
+    own = {name: said for name, said in job.options.given().items() if name in _own_options(value)}
+    return NewJob(job.custom_id, job.text_data, own, place.line, place.pointer)
 
 
 def _with_defaults(value: object, defaults: Mapping[str, object]) -> object:
+    """The job as it will be submitted, which is how it has to be valid."""
     if not isinstance(value, dict) or not isinstance(own := value.get("options", {}), dict):
         return value
     return value | {"options": {**defaults, **own}}
+
+
+def _own_options(value: object) -> Mapping[str, object]:
+    """What the job says itself; the batch's defaults are kept once, with the batch."""
+    options = value.get("options", {}) if isinstance(value, dict) else {}
+    return options if isinstance(options, dict) else {}

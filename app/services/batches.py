@@ -11,9 +11,10 @@ from app.ids import show
 from app.providers.base import Answer
 from app.runtime import Runtime
 from app.services import finalizing, sweeps
-from app.services.moves import move
+from app.services.moves import Moved, move
+from app.services.status import find_batch
 from app.services.views import Retried
-from app.states import JobState
+from app.states import OPEN_JOB_STATES, JobState, Outcome
 from app.store import audit, batches, callbacks, jobs, results
 from app.transitions import Cancelled, Event, Moment, Salvaged
 from app.transitions import Retried as JobRetried
@@ -21,15 +22,32 @@ from app.transitions import Retried as JobRetried
 _CHUNK = 500
 
 
-def cancel(runtime: Runtime, owner: str | None, batch_id: UUID) -> int:
-    """h: end the open jobs of a batch; how many that were. What comes back later is kept, and a retry can use it.
+def cancel(runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Sequence[str] | None = None) -> int:
+    """h: end the open jobs of a batch, all of them or the named ones; how many that were.
 
-    The mark stops claims at once; the jobs follow in chunks, by the sweep if this process dies meanwhile.
+    What comes back later is kept, and a retry can use it.
 
     Raises:
         NotFound: no such batch of this owner's.
-        Conflict: the batch had ended before.
+        InvalidInput: a `custom_id` that the batch doesn't have.
+        Conflict: the batch had ended before, or a named job is completed or failed.
     """
+    if custom_ids is None:
+        return _cancel_all(runtime, owner, batch_id)
+    with runtime.database.reading() as connection:
+        find_batch(connection, owner, batch_id)
+        rows = _named(connection, batch_id, custom_ids, (*OPEN_JOB_STATES, JobState.CANCELLED), "cancelled")
+    cancelled = 0
+    for start in range(0, len(rows), _CHUNK):
+        events: list[tuple[UUID, Event]] = [(job_id, Cancelled()) for job_id in rows[start : start + _CHUNK]]
+        with runtime.database.transaction() as connection:
+            cancelled += _applied(move(connection, events, runtime.moment()))
+    finalizing.finalize(runtime, [batch_id])
+    return cancelled
+
+
+def _cancel_all(runtime: Runtime, owner: str | None, batch_id: UUID) -> int:
+    """The mark stops claims at once; the jobs follow in chunks, by the sweep if this process dies meanwhile."""
     now = runtime.moment().now
     with runtime.database.transaction() as connection:
         batch = batches.lock(connection, [batch_id]).get(batch_id)
@@ -77,9 +95,7 @@ def retry(runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Seque
         Conflict: a named job is open or completed.
     """
     with runtime.database.reading() as connection:
-        batch = batches.get(connection, owner, batch_id)
-        if batch is None:
-            raise NotFound("batch", show("batch", batch_id))
+        batch = find_batch(connection, owner, batch_id)
         chosen = _chosen(connection, batch_id, custom_ids)
     done = Retried(0, 0)
     for start in range(0, len(chosen), _CHUNK):
@@ -94,6 +110,13 @@ def _chosen(connection: Connection, batch_id: UUID, custom_ids: Sequence[str] | 
     retryable = (JobState.FAILED, JobState.CANCELLED)
     if custom_ids is None:
         return jobs.in_states(connection, batch_id, retryable)
+    return _named(connection, batch_id, custom_ids, retryable, "retried")
+
+
+def _named(
+    connection: Connection, batch_id: UUID, custom_ids: Sequence[str], fitting: Sequence[JobState], what: str
+) -> Sequence[UUID]:
+    """The jobs of these names, all of which have to exist and to be in a fitting state."""
     found = jobs.named(connection, batch_id, custom_ids)
     unknown = [(index, name) for index, name in enumerate(custom_ids) if name not in found]
     if unknown:
@@ -101,9 +124,13 @@ def _chosen(connection: Connection, batch_id: UUID, custom_ids: Sequence[str] | 
         problems = [Problem(message, f"/custom_ids/{index}", value=name) for index, name in unknown[:100]]
         raise InvalidInput(problems, len(unknown))
     for row in found.values():
-        if row.state not in retryable:
-            raise Conflict(f"Job '{row.custom_id}' is {row.state}; only failed and cancelled jobs can be retried.")
+        if row.state not in fitting:
+            raise Conflict(f"Job '{row.custom_id}' is {row.state}, so it can't be {what}.")
     return sorted(row.id for row in found.values())
+
+
+def _applied(moved: Moved) -> int:
+    return sum(outcome is Outcome.APPLIED for outcome in moved.outcomes)
 
 
 def _retry_chunk(
@@ -118,7 +145,7 @@ def _retry_chunk(
         salvaged = _salvage(runtime, connection, job_ids, moment)
         events: list[tuple[UUID, Event]] = [(job_id, JobRetried(batch.max_attempts)) for job_id in job_ids]
         moved = move(connection, events, moment)
-        queued = sum(outcome == "applied" for outcome in moved.outcomes)
+        queued = _applied(moved)
         _reopen(connection, batch, moment.now, is_first=is_first)
         if is_first:
             audit.add(connection, moment.now, owner or "admin", "batch.retry", show("batch", batch_id))
@@ -142,7 +169,7 @@ def _salvage(runtime: Runtime, connection: Connection, job_ids: Sequence[UUID], 
         if isinstance(reading, Answer) and body.job_id not in events:
             events[body.job_id] = (Salvaged(body.attempt_id, reading.cost_nano), _result_row(body, reading, moment.now))
     moved = move(connection, [(job_id, event) for job_id, (event, _) in events.items()], moment)
-    won = [row for (_, row), outcome in zip(events.values(), moved.outcomes, strict=True) if outcome == "applied"]
+    won = [row for (_, row), outcome in zip(events.values(), moved.outcomes, strict=True) if outcome is Outcome.APPLIED]
     results.add(connection, won)
     callbacks.mark_applied(connection, [row["callback_id"] for row in won])
     return len(won)

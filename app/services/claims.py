@@ -1,6 +1,6 @@
 """Claims: which jobs a worker may send now, reserved for it before the provider hears of any."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -94,13 +94,19 @@ def _slots(rate: float | None, first_slot_at: datetime, number: int) -> Sequence
 
 
 def _claim(
-    runtime: Runtime, case: Case, attempt_id: UUID, asked: Any, send_at: datetime, lease_until: datetime
+    runtime: Runtime,
+    case: Case,
+    attempt_id: UUID,
+    asked: tuple[str, Mapping[str, Any]],
+    send_at: datetime,
+    lease_until: datetime,
 ) -> Claim:
     job = case.job
+    text_data, options = asked
     token = runtime.signer.sign(CallbackSubject(job.batch_id, attempt_id))
     submission = Submission(
-        text_data=asked.text_data,
-        options=asked.options,
+        text_data=text_data,
+        options=options,
         callback_url=f"{runtime.settings.public_url}/callbacks/hive/{token}",
         metadata=show("job", job.id),
     )

@@ -74,7 +74,7 @@ def _validate(runtime: Runtime, lines: Iterable[NewJob | BadLine], spool: JobSpo
     limit = runtime.settings.max_jobs
     for position, line in enumerate(lines):
         if position >= limit:
-            raise InvalidInput([Problem("Too many jobs in one batch.", "/jobs", limit=limit)])
+            raise InvalidInput([Problem("There are too many jobs for one batch.", "/jobs", limit=limit, value="more")])
         if isinstance(line, BadLine):
             problems.add(line.problems)
         elif line.custom_id in seen:
@@ -97,11 +97,18 @@ def _store(runtime: Runtime, new: NewBatch, spool: JobSpool, problems: _Problems
             for chunk in spool.chunks(_CHUNK):
                 _add_jobs(connection, row, chunk, now)
     if not is_new:
-        existing = find_replay(runtime, new.owner, str(new.idempotency_key), str(new.request_sha256))
-        return Created(existing or batch_id, is_replay=True)
+        return _winner(runtime, new)
     logger.info("batch_created", extra={"batch_id": str(batch_id), "jobs": spool.total})
     runtime.doorbell.ring(new.provider)
     return Created(batch_id, is_replay=False)
+
+
+def _winner(runtime: Runtime, new: NewBatch) -> Created:
+    """The batch of the request that came first with this key."""
+    existing = find_replay(runtime, new.owner, str(new.idempotency_key), str(new.request_sha256))
+    if existing is None:
+        raise Conflict("The batch of this Idempotency-Key was removed just now; try again.")
+    return Created(existing, is_replay=True)
 
 
 def _batch_row(

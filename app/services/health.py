@@ -1,10 +1,14 @@
 """Health: whether this process can keep what it is given."""
 
+import logging
+
 from app.errors import DatabaseUnavailable
 from app.runtime import Runtime
 from app.services import holds
 from app.services.views import Readiness, WorkerView
 from app.store import schema, workers
+
+logger = logging.getLogger(__name__)
 
 
 def readiness(runtime: Runtime) -> Readiness:
@@ -17,8 +21,9 @@ def readiness(runtime: Runtime) -> Readiness:
             schema.write_probe(connection)
             beats = workers.listing(connection)
         held = holds.listing(runtime)
-    except DatabaseUnavailable as error:
-        return _not_ready(str(error), None)
+    except DatabaseUnavailable:
+        logger.warning("not_ready", exc_info=True)  # its words name hosts and users, which is nobody's business
+        return _not_ready("the database can't be reached or written", None)
     views = tuple(WorkerView(row.worker, row.started_at, row.swept_at) for row in beats)
     return Readiness(True, None, revision, views, views[0].swept_at if views else None, held)
 

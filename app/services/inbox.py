@@ -90,9 +90,9 @@ def _keep_group(runtime: Runtime, group: Sequence[Received]) -> Sequence[Kept]:
     outcomes: dict[UUID, Outcome | None] = {}
     with runtime.database.transaction() as connection:
         job_of = attempts.job_ids_of(connection, {received.attempt_id for received in group})
-        known = [received for received in group if received.attempt_id in job_of]
-        outcomes |= _keep_strays(connection, [received for received in group if received.attempt_id not in job_of])
         cases = jobs.lock(connection, job_of.values())
+        known = [received for received in group if job_of.get(received.attempt_id) in cases]
+        outcomes |= _keep_strays(connection, [received for received in group if received not in known])
         current = [received for received in known if cases[job_of[received.attempt_id]].job.is_open]
         ended = _apply(connection, current, job_of, cases, moment, outcomes)
     past = [received for received in known if received.id not in outcomes]
@@ -121,7 +121,8 @@ def _apply_past(
     """A late result may still complete a failed job; if its batch is finalized, the frozen counts follow."""
     locked = batches.lock(connection, {received.subject.batch_id for received in group})
     cases = jobs.lock(connection, [job_of[received.attempt_id] for received in group])
-    _apply(connection, group, job_of, cases, moment, outcomes)
+    outcomes.update({received.id: None for received in group})  # what became of those whose batch has just gone
+    _apply(connection, [r for r in group if job_of[r.attempt_id] in cases], job_of, cases, moment, outcomes)
     for batch in locked.values():
         if batch.finalized_at is not None:
             finalizing.freeze(connection, batch.id)

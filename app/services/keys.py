@@ -52,9 +52,10 @@ def ensure(runtime: Runtime, owner: str, name: str, secret: str) -> KeyView:
         "created_at": now,
     }
     with runtime.database.transaction() as connection:
-        keys.add(connection, row)
+        is_new = keys.add(connection, row)
         stored = keys.by_hash(connection, row["sha256"])
-        audit.add(connection, now, "cli", "key.create", str(row["id"]), owner=owner)
+        if is_new:
+            audit.add(connection, now, "cli", "key.create", str(row["id"]), owner=owner)
     return _view(stored)
 
 

@@ -85,12 +85,12 @@ def job(runtime: Runtime, owner: str | None, job_id: UUID) -> JobDetail:
         row = job_rows.get(connection, owner, job_id)
         if row is None:
             raise NotFound("job", ids.show("job", job_id))
-        asked = job_rows.inputs(connection, [job_id])[job_id]
+        text_data, options = job_rows.inputs(connection, [job_id])[job_id]
         answer = result_rows.get(connection, job_id)
         return JobDetail(
             job=job_view(row),
-            text_data=asked.text_data,
-            options=asked.options,
+            text_data=text_data,
+            options=options,
             result=None if answer is None else result_view(answer, answer.created_at),
             attempts=tuple(_attempt(attempt) for attempt in attempt_rows.rows_of_job(connection, job_id)),
             callbacks=tuple(_callback(body) for body in callback_rows.of_job(connection, job_id)),

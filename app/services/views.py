@@ -16,7 +16,7 @@ BatchStatus = Literal["cancelled", "expired", "completed", "cancelling", "in_pro
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A validated job as it will be stored. `options` already hold the batch's defaults.
+    """A validated job as it will be stored. `options` are its own; the batch's defaults stand behind them.
 
     `line` (1-based) and `pointer` (JSON pointer of the job) say where it stood, for problems that only show later.
     """

@@ -93,10 +93,15 @@ def save(connection: Connection, changes: Sequence[tuple[Case, Case]]) -> None:
         raise AssertionError(f"{len(rows) - written} of {len(rows)} jobs changed under their lock")
 
 
-def inputs(connection: Connection, job_ids: Iterable[UUID]) -> Mapping[UUID, Row[Any]]:
-    """What each job asks: `text_data` and `options`."""
-    query = select(job_inputs).where(job_inputs.c.job_id.in_(list(job_ids)))
-    return {row.job_id: row for row in connection.execute(query)}
+def inputs(connection: Connection, job_ids: Iterable[UUID]) -> Mapping[UUID, tuple[str, Mapping[str, Any]]]:
+    """What each job asks: its text, and its options over the defaults of its batch."""
+    query = (
+        select(job_inputs, batches.c.options.label("defaults"))
+        .join(jobs, jobs.c.id == job_inputs.c.job_id)
+        .join(batches, batches.c.id == jobs.c.batch_id)
+        .where(job_inputs.c.job_id.in_(list(job_ids)))
+    )
+    return {row.job_id: (row.text_data, {**row.defaults, **row.options}) for row in connection.execute(query)}
 
 
 def overdue(connection: Connection, state: JobState, now: datetime, limit: int) -> Sequence[UUID]:

@@ -11,9 +11,10 @@ from app.models import api_keys
 from app.store import dialects
 
 
-def add(connection: Connection, row: dict[str, Any]) -> None:
-    """Keep a key; one with the same secret is left as it is."""
-    connection.execute(dialects.insert(connection, api_keys).values(row).on_conflict_do_nothing())
+def add(connection: Connection, row: dict[str, Any]) -> bool:
+    """Keep a key; one with the same secret is left as it is (False)."""
+    statement = dialects.insert(connection, api_keys).values(row).on_conflict_do_nothing()
+    return connection.execute(statement).rowcount > 0
 
 
 def by_hash(connection: Connection, sha256: str) -> Row[Any] | None:

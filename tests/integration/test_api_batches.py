@@ -171,12 +171,38 @@ def test_cancel_ends_what_is_open_and_keeps_what_is_done(api: Rest, hive: Hive) 
     assert body_of(api.get(f"/api/batches/{batch['id']}"))["status"] == "cancelled"
 
 
-def test_cancel_takes_no_job_ids_and_then_cancels_nothing(api: Rest) -> None:
+def test_cancel_takes_only_the_jobs_that_are_named(api: Rest) -> None:
     batch = api.submit("a", "b")
     response = api.post(f"/api/batches/{batch['id']}/cancel", {"custom_ids": ["job-0"]})
+    assert body_of(response) == {"cancelled": 1}
+    assert api.counts(batch["id"]) == {"queued": 1, "cancelled": 1}
+    assert body_of(api.get(f"/api/batches/{batch['id']}"))["status"] == "in_progress"
+
+
+def test_cancel_of_a_name_that_the_batch_does_not_have_cancels_nothing(api: Rest) -> None:
+    batch = api.submit("a", "b")
+    response = api.post(f"/api/batches/{batch['id']}/cancel", {"custom_ids": ["job-0", "nobody"]})
     assert response.status_code == 400
-    assert body_of(response)["errors"][0]["pointer"] == "/custom_ids"
+    assert body_of(response)["errors"][0]["pointer"] == "/custom_ids/1"
     assert api.counts(batch["id"]) == {"queued": 2}
+
+
+def test_a_named_job_that_is_completed_can_not_be_cancelled(api: Rest, hive: Hive) -> None:
+    batch = api.submit("a")
+    hive.answer_all("done")
+    response = api.post(f"/api/batches/{batch['id']}/cancel", {"custom_ids": ["job-0"]})
+    assert response.status_code == 409
+    assert api.counts(batch["id"]) == {"completed": 1}
+
+
+def test_options_of_a_job_stand_above_those_of_its_batch(api: Rest) -> None:
+    jobs = [{"custom_id": "a", "text_data": "Hi", "options": {"max_tokens": 1, "roles": {"user": "u"}}}]
+    batch = body_of(
+        api.post("/api/batches", {"options": {"max_tokens": 9, "top_p": 1, "roles": {"model": "m"}}, "jobs": jobs})
+    )
+    job = body_of(api.get(f"/api/batches/{batch['id']}/jobs"))["items"][0]
+    asked = body_of(api.get(f"/api/jobs/{job['id']}"))
+    assert asked["options"] == {"max_tokens": 1, "top_p": 1, "roles": {"user": "u"}}
 
 
 def test_a_batch_that_ended_by_itself_can_not_be_cancelled(api: Rest, hive: Hive) -> None:

@@ -117,14 +117,10 @@ class SingleJobIn(BatchFields, JobIn):
     custom_id: CustomId = "job"
 
 
-class RetryIn(Input):
-    """Which jobs to try again; without `custom_ids`, every failed or cancelled one."""
+class ChosenIn(Input):
+    """Which jobs of the batch are meant; without `custom_ids`, every one that it can be done to."""
 
     custom_ids: list[CustomId] | None = Field(default=None, min_length=1, max_length=MAX_CUSTOM_IDS)
-
-
-class NothingIn(Input):
-    """An empty object, as good as no body."""
 
 
 class Query(BaseModel):

@@ -29,7 +29,7 @@ def test_a_batch_in_one_document_is_read_whole(read: ReadBatch) -> None:
     )
     assert (batch.owner, batch.name, batch.provider, batch.metadata) == ("alice", "n", "hive_v2", {"k": "v"})
     assert (batch.max_attempts, batch.expires_in_seconds, batch.skip_invalid) == (2, 60, True)
-    assert lines == [NewJob("a", "Hello", {"temperature": 0}, None, "/jobs/0")]
+    assert lines == [NewJob("a", "Hello", {}, None, "/jobs/0")]
 
 
 def test_a_batch_in_lines_takes_the_rest_from_the_query(read: ReadBatch) -> None:
@@ -44,15 +44,15 @@ def test_a_batch_in_lines_takes_the_rest_from_the_query(read: ReadBatch) -> None
     )
     assert (batch.name, batch.metadata, batch.options) == ("5", {"k": "v"}, {"max_tokens": 5})
     assert (batch.max_attempts, batch.expires_in_seconds, batch.skip_invalid) == (2, 1.5, True)
-    assert lines == [NewJob("a", "Hello", {"max_tokens": 5}, 1, "")]
+    assert lines == [NewJob("a", "Hello", {}, 1, "")]
 
 
-def test_options_of_a_job_stand_above_those_of_its_batch(read: ReadBatch) -> None:
+def test_a_job_keeps_only_the_options_that_it_says_itself(read: ReadBatch) -> None:
     own = {"max_tokens": 1, "roles": {"user": "u"}}
     _, lines = read(
         {"options": {"max_tokens": 9, "top_p": 1, "roles": {"model": "m"}}, "jobs": [JOB | {"options": own}]}
     )
-    assert lines == [NewJob("a", "Hello", {"max_tokens": 1, "top_p": 1, "roles": {"user": "u"}}, None, "/jobs/0")]
+    assert lines == [NewJob("a", "Hello", own, None, "/jobs/0")]
 
 
 def test_what_is_absent_stays_absent_and_zero_stays_zero(read: ReadBatch) -> None:
