@@ -8,8 +8,11 @@ from app.cli.database import database
 from app.cli.demo import demo
 from app.cli.holds import holds
 from app.cli.keys import keys
+from app.cli.results import results
 from app.cli.sandbox import sandbox
+from app.cli.submit import submit
 from app.cli.up import up
+from app.cli.watch import watch
 from app.cli.web import web
 from app.errors import HivebatchError
 
@@ -20,7 +23,7 @@ def hivebatch() -> None:
     """Dependable batches of prompts on APIs that answer by callback."""
 
 
-for command in (up, demo, web, sandbox, keys, holds, database):
+for command in (up, demo, submit, watch, results, web, sandbox, keys, holds, database):
     hivebatch.add_command(command)
 
 
