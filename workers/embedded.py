@@ -14,7 +14,8 @@ class EmbeddedWorker:
     """A Celery worker in a thread. `on_ready` is called once it takes tasks, `on_death` if it ends unasked."""
 
     def __init__(self, celery: Celery, name: str, on_ready: Callable[[], None], on_death: Callable[[], None]) -> None:
-        self._on_ready = on_ready
+        # Pool threads run a task on the process's default app, which only the worker command sets by itself.
+        celery.set_default()
         self._on_death = on_death
         self._is_stopping = False
         self._worker = _Worker(
