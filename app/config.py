@@ -26,7 +26,7 @@ LEASE_MARGIN_SECONDS = 15.0
 class Settings(BaseSettings):
     """Read from `HIVEBATCH_*` in the environment; a secret also from the file named by `HIVEBATCH_*_FILE`."""
 
-    model_config = SettingsConfigDict(env_prefix="HIVEBATCH_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HIVEBATCH_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     mode: Literal["local", "production"] = Field("local", description="`production` refuses default secrets.")
     database_url: str | None = Field(
@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     )
 
     max_in_flight: Count = Field(100, description="Tasks that the provider may have of ours at once, over all workers.")
-    rate_per_second: Annotated[float, Field(gt=0)] | None = Field(
+    rate_per_second: Annotated[float, Field(gt=0, le=1_000_000)] | None = Field(
         None, description="Submits a second, over all workers; unset: no limit."
     )
     connections: Annotated[int, Field(gt=0, le=256)] = Field(
@@ -202,7 +202,7 @@ def load(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
-        raise UnsafeConfiguration("; ".join(lines)) from error
+        raise UnsafeConfiguration("; ".join(lines)) from None  # its text may hold secrets
 
 
 def reveal(secret: SecretStr | None) -> str:
@@ -215,7 +215,14 @@ def _secrets_in_files(settings_cls: type[BaseSettings]) -> dict[str, object]:
 
     prefix = str(settings_cls.model_config["env_prefix"])
     named = {name: os.environ.get(f"{prefix}{name.upper()}_FILE") for name in SECRETS}
-    return {name: Path(path).read_text().strip() for name, path in named.items() if path}
+    return {name: _read_secret(name, path) for name, path in named.items() if path}
+
+
+def _read_secret(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnsafeConfiguration(f"HIVEBATCH_{name.upper()}_FILE: {path} can't be read: {error}") from error
 
 
 def is_loopback(url: str) -> bool:

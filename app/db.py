@@ -15,6 +15,7 @@ from app.errors import DatabaseBusy, DatabaseUnavailable
 
 __all__ = ["Connection", "Database", "UtcDateTime"]
 
+# `hide_parameters`, in both engines: an error's text reaches the log, and parameters hold prompts and answers.
 # PostgreSQL's codes for serialization failure, deadlock, lock time-out.
 _BUSY = frozenset({"40001", "40P01", "55P03"})
 _POSTGRES_OPTIONS = "-c statement_timeout=30s -c lock_timeout=2s -c idle_in_transaction_session_timeout=30s"
@@ -101,6 +102,7 @@ def _postgres(url: str, pool_size: int) -> Engine:
         parsed = parsed.set(drivername="postgresql+psycopg")
     return create_engine(
         parsed,
+        hide_parameters=True,
         pool_pre_ping=True,
         pool_size=pool_size,
         max_overflow=0,
@@ -116,7 +118,7 @@ def _postgres(url: str, pool_size: int) -> Engine:
 
 
 def _sqlite(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 5.0, "check_same_thread": False})
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 5.0, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:

@@ -22,9 +22,10 @@ class SingleFlight:
             action()
             while self._is_asked_again(name):
                 action()
-        finally:
+        except BaseException:
             with self._lock:
-                self._again.pop(name, None)
+                del self._again[name]
+            raise
         return True
 
     def _is_asked_again(self, name: str) -> bool:

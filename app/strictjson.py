@@ -15,8 +15,9 @@ def loads(body: bytes | str) -> object:
         InvalidInput: not JSON, nested too deep, a lone surrogate, a number too long to read, or, anywhere inside,
             U+0000 or a number that isn't finite (`1e999`): the parser itself lets the last two through.
     """
+    raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
     try:
-        value: object = from_json(body, allow_inf_nan=False)
+        value: object = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
         raise InvalidInput([Problem(f"Not valid JSON: {error}")]) from error
     for problem in _unstorable(value, ""):

@@ -42,13 +42,17 @@ class OutcomeUnknown:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The submit certainly was not accepted, and the job is not to blame; it may go again at `retry_at`."""
+    """The submit certainly was not accepted, and the job is not to blame; it may go again at `retry_at`.
+
+    `was_tried` False: the worker gave it back unsent.
+    """
 
     attempt_id: UUID
     code: str
     message: str
     retry_at: datetime
     http_status: int | None = None
+    was_tried: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +202,7 @@ def _acked(case: Case, event: Acked, moment: Moment) -> Step:
     if not _holds(case, attempt, AttemptState.SUBMITTING, AttemptState.UNKNOWN):
         return Step(case, Outcome.LATE)
     case = case.with_attempt(attempt.id, state=AttemptState.WAITING, error_code=None, error_message=None)
-    return Step(_waits(case, moment.timing.callback_due(moment.now)), Outcome.APPLIED)
+    return Step(_survived(_waits(case, moment.timing.callback_due(moment.now))), Outcome.APPLIED)
 
 
 def _outcome_unknown(case: Case, event: OutcomeUnknown, moment: Moment) -> Step:
@@ -208,7 +212,8 @@ def _outcome_unknown(case: Case, event: OutcomeUnknown, moment: Moment) -> Step:
     if not _holds(case, attempt, AttemptState.SUBMITTING):
         return Step(case, Outcome.LATE)
     case = case.with_attempt(attempt.id, state=AttemptState.UNKNOWN, error_code=event.code, error_message=event.message)
-    return Step(_waits(case, moment.timing.grace_until(moment.now)), Outcome.APPLIED)
+    case = _waits(case, moment.timing.grace_until(moment.now))
+    return Step(_survived(case) if event.sent_at else case, Outcome.APPLIED)
 
 
 def _refused(case: Case, event: Refused, moment: Moment) -> Step:
@@ -221,8 +226,8 @@ def _refused(case: Case, event: Refused, moment: Moment) -> Step:
         return Step(case, Outcome.LATE)
     case = _close(case, attempt.id, AttemptState.REFUSED, moment, event.code, event.message)
     case = case.with_attempt(attempt.id, http_status=event.http_status)
-    case = _queues(case, event.retry_at)
-    return Step(case.with_job(attempts=case.job.attempts - 1, suspect=False), Outcome.APPLIED)
+    case = _queues(case, event.retry_at).with_job(attempts=case.job.attempts - 1)
+    return Step(_survived(case) if event.was_tried else case, Outcome.APPLIED)
 
 
 def _rejected(case: Case, event: Rejected, moment: Moment) -> Step:
@@ -256,6 +261,8 @@ def _salvaged(case: Case, event: Salvaged, moment: Moment) -> Step:
 
 def _completes(case: Case, attempt_id: UUID, now: datetime) -> Case:
     """The job is completed by a result of this attempt; open siblings are superseded."""
+    if case.attempts[attempt_id].state is AttemptState.REFUSED:
+        case = case.with_job(attempts=case.job.attempts + 1)  # it was accepted after all, so it counts after all
     for sibling in case.attempts.values():
         if sibling.is_open and sibling.id != attempt_id:
             case = case.with_attempt(sibling.id, state=AttemptState.SUPERSEDED, finished_at=now)
@@ -383,6 +390,11 @@ def _told(case: Case, event: Answered | TaskFailed) -> Case:
         provider_task_id=attempt.provider_task_id or event.task_id,
         cost_nano=attempt.cost_nano if event.cost_nano is None else event.cost_nano,
     )
+
+
+def _survived(case: Case) -> Case:
+    """Its worker lived to tell: the job is not what kills workers."""
+    return case.with_job(suspect=False)
 
 
 def _waits(case: Case, due_at: datetime) -> Case:

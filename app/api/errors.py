@@ -51,7 +51,8 @@ def register_errors(app: Flask) -> None:
 
 def of_ours(error: HivebatchError) -> Response:
     """The response to one of our own errors."""
-    status = _STATUS[type(error)]
+    kind = next(known for known in _STATUS if isinstance(error, known))
+    status = _STATUS[kind]
     # What the database says is for the operator, who finds it in the log.
     is_outage = status is HTTPStatus.SERVICE_UNAVAILABLE
     if is_outage:
@@ -59,14 +60,14 @@ def of_ours(error: HivebatchError) -> Response:
     detail = "The database is not available; try again later." if is_outage else str(error)
     items = error.problems if isinstance(error, InvalidInput) else ()
     problem = ProblemOut(
-        type=_type(error),
+        type=_type(kind),
         title=status.phrase,
         status=status,
-        detail=detail or (type(error).__doc__ or ""),
+        detail=detail or (kind.__doc__ or ""),
         errors=[item(each) for each in items[:MAX_PROBLEMS]] if items else None,
         errors_total=error.total if isinstance(error, InvalidInput) else None,
     )
-    return _response(problem, _HEADERS.get(type(error), {}))
+    return _response(problem, _HEADERS.get(kind, {}))
 
 
 def of_http(error: HTTPException) -> Response:
@@ -104,8 +105,8 @@ def _response(problem: ProblemOut, headers: dict[str, str]) -> Response:
     return Response(body, problem.status, headers, content_type=PROBLEM_JSON)
 
 
-def _type(error: HivebatchError) -> str:
-    words = "".join(f"-{c.lower()}" if c.isupper() else c for c in type(error).__name__)
+def _type(kind: type[HivebatchError]) -> str:
+    words = "".join(f"-{c.lower()}" if c.isupper() else c for c in kind.__name__)
     return f"urn:hivebatch:problem:{words.removeprefix('-')}"
 
 

@@ -96,7 +96,7 @@ def prepared(sandbox: SandboxConfig | None = None, **overrides: object) -> Itera
 def _defaults(wanted: Settings, home: Home, url: str, sandbox: SandboxServer | None) -> dict[str, object]:
     """What the environment leaves open, `up` fills in."""
     chosen: dict[str, object] = {name: value for name, value in home.secrets().items() if not getattr(wanted, name)}
-    if wanted.public_url is None:
+    if wanted.public_url is None or sandbox is not None:
         chosen["public_url"] = url
     if sandbox is not None:
         chosen |= {"hive_url": sandbox.url, "hive_key": "sandbox", "hive_task_path": SANDBOX_TASK_PATH}

@@ -22,4 +22,5 @@ def web(host: str, port: int) -> None:
     try:
         serving.serve(create_app(built), serving.listen(host, port), settings)
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         built.close()

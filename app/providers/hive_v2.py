@@ -21,13 +21,12 @@ from app.providers.base import (
     Unknown,
 )
 from app.providers.outcomes import KEY_STATUSES, not_accepted, one_line
-from app.providers.readings import Fields, fields_of, first_id, read_result, words_of
+from app.providers.readings import MAX_ID_CHARS, Fields, fields_of, first_id, read_result, words_of
 from app.providers.senders import NoAnswer, NotSent, Request, RequestsSender, Response
 
 log = logging.getLogger(__name__)
 
 SUBMIT_PATH = "/api/v2/task/async"
-MAX_ID_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,9 @@ def _origin(fields: Fields) -> Origin:
     metadata = fields.get("metadata")
     if metadata is not None and not isinstance(metadata, str):
         metadata = json.dumps(metadata, ensure_ascii=False)
-    return Origin(first_id(fields.get("id"), fields.get("task_id")), metadata)
+    task_id = first_id(fields.get("id"), fields.get("task_id"))
+    # Cut to what is stored of an id: one that long still differs from the one that the ack gave.
+    return Origin(task_id[:MAX_ID_CHARS] if task_id else None, metadata)
 
 
 def _cost_nano(entries: Sequence[_Entry]) -> int | None:

@@ -118,7 +118,7 @@ def _event(sent: Sent, moment: Moment) -> Event:
         case Held() as held:
             return Refused(attempt_id, held.reason, held.message, _retry_at(sent, held, moment), held.http_status)
         case None:
-            return Refused(attempt_id, HANDED_BACK, "The worker gave it back unsent.", moment.now)
+            return Refused(attempt_id, HANDED_BACK, "The worker gave it back unsent.", moment.now, was_tried=False)
 
 
 def _retry_at(sent: Sent, held: Held, moment: Moment) -> datetime:
