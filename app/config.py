@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _lease_outlives_submit(self) -> Self:
         margin = min(LEASE_MARGIN_SECONDS, self.submit_timeout_seconds / 2)
-        if self.lease_seconds < self.submit_timeout_seconds + margin:
+        if self.lease_seconds < self.submit_timeout_seconds + margin - 1e-9:
             raise ValueError(
                 f"HIVEBATCH_LEASE_SECONDS is {self.lease_seconds:g}; with a submit time-out of "
                 f"{self.submit_timeout_seconds:g} it must be at least {self.submit_timeout_seconds + margin:g}, "

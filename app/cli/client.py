@@ -52,6 +52,10 @@ class Batch:
         return self.counts["completed"] == self.total
 
 
+class Unreachable(click.ClickException):
+    """The service does not answer as it should."""
+
+
 class Client:
     """A session with one service. A context manager. Whatever goes wrong is an error that a person can read."""
 
@@ -107,7 +111,7 @@ class Client:
                     raise click.ClickException("\n".join(_complaint(response)))
                 yield response
         except requests.RequestException as error:
-            raise click.ClickException(f"{self._url} does not answer as it should: {error}") from error
+            raise Unreachable(f"{self._url} does not answer as it should: {error}") from error
 
 
 def client_options(command: Command) -> Command:

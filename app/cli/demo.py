@@ -17,7 +17,7 @@ import requests
 from rich.console import Console
 
 from app import logs
-from app.cli.client import Batch, Client
+from app.cli.client import Batch, Client, Unreachable
 from app.cli.report import report
 from app.cli.results import output_type, replacing
 from app.cli.service import Service, prepared, stop
@@ -89,11 +89,12 @@ def _serve(service: Service, prompts: Path) -> Run:
     status = service.serve(on_ready=user.start)
     if user.run_ is not None:
         return user.run_
-    if user.error is not None:
-        raise user.error
     if status:
         raise click.ClickException("the worker died; its error is above")
+    if user.error is not None and not isinstance(user.error, Unreachable):
+        raise user.error
     Console(stderr=True).show_cursor()  # the bar hid it, and its thread won't bring it back
+    click.echo("\nThe demo was ended before it was done.", err=True)
     raise click.Abort
 
 
@@ -130,11 +131,11 @@ class _User(threading.Thread):
         provider = self._service.sandbox
         if provider is None:
             raise click.ClickException("the demo has no sandbox")
-        answer = requests.get(
-            f"{provider.url}/sandbox/ledger",
-            params={"settle": _SETTLE_SECONDS, "limit": 1_000_000},
-            timeout=_SETTLE_SECONDS + 10,
-        )
+        params = {"settle": _SETTLE_SECONDS, "limit": 1_000_000}
+        try:
+            answer = requests.get(f"{provider.url}/sandbox/ledger", params=params, timeout=_SETTLE_SECONDS + 10)
+        except requests.RequestException as error:
+            raise Unreachable(f"the sandbox does not answer: {error}") from error
         ledger: Mapping[str, Any] = answer.json()
         if not ledger["settled"]:
             raise click.ClickException(f"the sandbox still had callbacks to send after {_SETTLE_SECONDS} s")

@@ -13,6 +13,7 @@ from app.providers.outcomes import one_line
 Fields = Mapping[str, object]
 
 UNNAMED_FAILURE = "task_failed"
+MAX_ID_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,14 @@ def _claim_more(runtime: Runtime, provider: str, outstanding: dict[Future[Sent],
     # A job that may have killed its last worker travels alone, so that it takes no neighbours with it.
     if room <= 0 or runtime.stopping.is_set() or any(claimed.is_suspect for claimed in outstanding.values()):
         return ()
-    return claim(runtime, provider, room, is_idle=not outstanding)
+    try:
+        return claim(runtime, provider, room, is_idle=not outstanding)
+    except DatabaseUnavailable:
+        if not outstanding:
+            raise
+        # What is on its way has an answer that must be written down: a task id that is lost can't be asked for.
+        logger.warning("claim_postponed", exc_info=True)
+        return ()
 
 
 def _send(runtime: Runtime, claimed: Claim) -> Sent:
@@ -85,7 +92,8 @@ def _record_patiently(runtime: Runtime, sent: Sequence[Sent]) -> None:
             return record(runtime, sent)
         except DatabaseUnavailable:
             if now() > max(one.claim.lease_until for one in sent):
-                raise
+                logger.exception("record_given_up", extra={"size": len(sent)})
+                return None
             logger.warning("record_postponed", exc_info=True, extra={"size": len(sent)})
             time.sleep(0.5)
 
