@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import requests
 from rich.console import Console
 
 from app import logs
@@ -39,6 +38,7 @@ _LATE_SECONDS = 7.0  # past two callback time-outs: a task that is asked for whi
 _FOUND_OUT = {"secret_key", "admin_password", "dev_key", "public_url", "hive_url", "hive_key", "hive_task_path"}
 _SETTLE_SECONDS = 30
 _POLL_SECONDS = 0.2
+_WHOLE_LEDGER = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +129,6 @@ class _User(threading.Thread):
     def _settled_ledger(self) -> Mapping[str, Any]:
         """The sandbox's ledger, once all that it still had to send was sent."""
         provider = self._service.sandbox
-        if provider is None:
-            raise click.ClickException("the demo has no sandbox")
-        params = {"settle": _SETTLE_SECONDS, "limit": 1_000_000}
-        try:
-            answer = requests.get(f"{provider.url}/sandbox/ledger", params=params, timeout=_SETTLE_SECONDS + 10)
-        except requests.RequestException as error:
-            raise Unreachable(f"the sandbox does not answer: {error}") from error
-        ledger: Mapping[str, Any] = answer.json()
-        if not ledger["settled"]:
+        if provider is None or not provider.sandbox.settle(_SETTLE_SECONDS):
             raise click.ClickException(f"the sandbox still had callbacks to send after {_SETTLE_SECONDS} s")
-        return ledger
+        return provider.sandbox.ledger.page(0, 0, _WHOLE_LEDGER)
