@@ -17,7 +17,6 @@ from app.store import batches, jobs
 logger = logging.getLogger(__name__)
 
 PROBLEMS_KEPT = 100
-_CHUNK = 1000
 
 
 def find_replay(runtime: Runtime, owner: str, idempotency_key: str, request_sha256: str) -> UUID | None:
@@ -94,7 +93,7 @@ def _store(runtime: Runtime, new: NewBatch, spool: JobSpool, problems: _Problems
     with runtime.database.transaction() as connection:
         is_new = batches.add(connection, row)
         if is_new:
-            for chunk in spool.chunks(_CHUNK):
+            for chunk in spool.chunks():
                 _add_jobs(connection, row, chunk, now)
     if not is_new:
         return _winner(runtime, new)

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
 from app.models import batches, job_inputs, jobs
 from app.states import OPEN_JOB_STATES, Case, Job, JobState
-from app.store import attempts
+from app.store import attempts, bulk
 
 _NAMES = 1000  # in one statement: databases bound the number of parameters
 
@@ -27,11 +27,11 @@ _CHANGING = (
 )
 
 
-def add(connection: Connection, rows: Sequence[Mapping[str, Any]], inputs: Sequence[Mapping[str, Any]]) -> None:
+def add(connection: Connection, rows: Sequence[dict[str, Any]], inputs: Sequence[dict[str, Any]]) -> None:
     """a: new jobs, queued, with their inputs."""
     blank = {"state": JobState.QUEUED, "attempts": 0, "last_number": 0, "suspect": False}
-    connection.execute(insert(jobs), [blank | dict(row) for row in rows])
-    connection.execute(insert(job_inputs), [dict(row) for row in inputs])
+    bulk.add(connection, jobs, [blank | row for row in rows])
+    bulk.add(connection, job_inputs, inputs)
 
 
 def claimable(
