@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.ids import show
 from app.retry import Timing
-from app.states import Attempt, AttemptState, Case, JobState, Outcome
+from app.states import Attempt, AttemptState, Case, Job, JobState, Outcome
 
 # --- what can happen ---
 
@@ -291,15 +291,15 @@ def _task_failed(case: Case, event: TaskFailed, moment: Moment) -> Step:
 def _still_running(case: Case, event: StillRunning, moment: Moment) -> Step:
     """The provider still works on an overdue task: it gets one more time-out, then it is overdue for good."""
     attempt = case.attempts[event.attempt_id]
-    due_at = moment.timing.callback_due(moment.now)
-    if not _holds(case, attempt, AttemptState.WAITING) or _is_long_overdue(attempt, moment):
+    if not _holds(case, attempt, AttemptState.WAITING) or _had_more_time(case.job, attempt, moment.timing):
         return Step(case, Outcome.LATE)
-    return Step(case.with_job(due_at=due_at), Outcome.APPLIED)
+    return Step(case.with_job(due_at=moment.timing.callback_due(moment.now)), Outcome.APPLIED)
 
 
-def _is_long_overdue(attempt: Attempt, moment: Moment) -> bool:
-    since = attempt.acked_at or attempt.created_at
-    return moment.now >= moment.timing.callback_due(moment.timing.callback_due(since))
+def _had_more_time(job: Job, attempt: Attempt, timing: Timing) -> bool:
+    """Whether the deadline was moved before. The clock doesn't tell: the sweep itself may have been late."""
+    first_due_at = timing.callback_due(attempt.acked_at or attempt.created_at)
+    return job.due_at is not None and job.due_at > first_due_at
 
 
 def _alarm_rang(case: Case, event: AlarmRang, moment: Moment) -> Step:

@@ -37,8 +37,9 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no t
 
     def stop(self, _worker: WorkController) -> None:
         self._runtime.stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
         self._drains.shutdown(wait=True)
-        self._thread.join(timeout=20)
 
     def _run(self) -> None:
         while not self._runtime.stopping.is_set():

@@ -132,7 +132,7 @@ def _event(sent: Sent, moment: Moment) -> Event:
 def _retry_at(sent: Sent, held: Held, moment: Moment) -> datetime:
     if held.needs_operator:
         return moment.now
-    if held.retry_after_seconds is not None:
+    if held.retry_after_seconds:  # "at once", or a date that has passed, is no reason for a storm
         return moment.now + timedelta(seconds=held.retry_after_seconds)
     return moment.timing.backoff_until(moment.now, sent.claim.refusals + 1, sent.claim.attempt_id)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, delete, or_, select
+from sqlalchemy import Connection, Row, case, delete, null, or_, select
 
 from app.models import holds
 from app.store import dialects
@@ -13,9 +13,16 @@ Scope = Literal["provider", "batch"]
 
 
 def place(connection: Connection, row: dict[str, Any]) -> None:
-    """Add a hold, or renew the one of the same scope and reason."""
+    """Add a hold, or renew the one of the same scope and reason: it ends when the later of the two does."""
     statement = dialects.insert(connection, holds).values(row)
-    renewed = {name: statement.excluded[name] for name in ("message", "until", "placed_by")}
+    new = statement.excluded
+    later = case(
+        (or_(holds.c.until.is_(None), new.until.is_(None)), null()),
+        (new.until > holds.c.until, new.until),
+        else_=holds.c.until,
+    )
+    since = case((holds.c.until <= new.since, new.since), else_=holds.c.since)
+    renewed = {"message": new.message, "placed_by": new.placed_by, "until": later, "since": since}
     connection.execute(statement.on_conflict_do_update(index_elements=["scope", "scope_id", "reason"], set_=renewed))
 
 
