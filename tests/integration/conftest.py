@@ -9,6 +9,6 @@ from freezegun.api import FrozenDateTimeFactory
 
 @pytest.fixture
 def clock() -> Iterator[FrozenDateTimeFactory]:
-    """Noon of a quiet day; `clock.tick(seconds)` lets time pass, for every thread."""
-    with freeze_time("2026-03-01 12:00:00") as frozen:
+    """Noon of a quiet day; `clock.tick(seconds)` lets time pass, for every thread; pytest's own watch goes on."""
+    with freeze_time("2026-03-01 12:00:00", ignore=["_pytest", "pytest_timeout"]) as frozen:
         yield frozen
