@@ -153,6 +153,10 @@ def _complaint(response: requests.Response) -> Sequence[str]:
 
 def _item(item: Mapping[str, Any]) -> str:
     place = [f"line {item['line']}" if "line" in item else "", item.get("pointer", "")]
-    facts = [f"{name} {item[name]!r}" for name in ("limit", "value") if name in item]
+    facts = [f"{name} {_shown(item[name])}" for name in ("limit", "value") if name in item]
     where = ", ".join(part for part in place if part)
     return (f"{where}: " if where else "") + str(item["message"]) + (f" ({', '.join(facts)})" if facts else "")
+
+
+def _shown(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else repr(value)

@@ -15,7 +15,9 @@ read back, so that comes from the results: an answer with `source` read_back. Of
 `duplicate` repeats a body, byte for byte, and a task that is read back has the body of its callback.
 """
 
+import fcntl
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -52,24 +54,38 @@ class Told:
 
 @pytest.fixture(scope="module", params=[1, 2, 3], ids=lambda seed: f"seed{seed}")
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Told:
-    """A demo, with the settings of another installation in its environment, which it must not touch."""
-    folder = tmp_path_factory.mktemp("demo")
-    arguments = ["--seed", str(request.param), "--ledger", "ledger.json", "--output", "answers.jsonl"]
-    with Processes() as processes:
-        foreign = {
-            "HIVEBATCH_DATA_DIR": str(folder / "foreign"),
-            "HIVEBATCH_PORT": "1",
-            "HIVEBATCH_RATE_PER_SECOND": "1",
-        }
-        demo = processes.hivebatch("demo", str(PROMPTS), *arguments, folder=folder, **foreign)
-        status = demo.wait(DEMO_SECONDS)
-        assert status == 0, demo.stderr
-    assert not (folder / "foreign").exists()
-    numbers = re.search(SUMMARY, demo.stdout)
-    assert numbers is not None, demo.stdout
+    """What a demo of this seed came to. One run serves all workers of pytest-xdist: all that is needed is in files."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / f"demo-{request.param}"
+    with (shared / f"demo-{request.param}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            run_demo(request.param, folder)
+    output, errors = (folder / "out.stdout").read_text(), (folder / "out.stderr").read_text()
+    numbers = re.search(SUMMARY, output)
+    assert numbers is not None, output + errors
     results = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
     ledger = json.loads((folder / "ledger.json").read_text())
-    return Told(*map(int, numbers.groups()[:5]), Decimal(numbers[6]), results, ledger, demo.stdout, demo.stderr)
+    return Told(*map(int, numbers.groups()[:5]), Decimal(numbers[6]), results, ledger, output, errors)
+
+
+def run_demo(seed: int, folder: Path) -> None:
+    """With the settings of another installation in its environment, which it must not touch."""
+    foreign = {
+        "HIVEBATCH_DATA_DIR": str(folder / "foreign"),
+        "HIVEBATCH_DATABASE_URL": f"sqlite:///{folder / 'foreign.db'}",
+        "HIVEBATCH_PUBLIC_URL": "https://foreign.invalid",
+        "HIVEBATCH_HIVE_URL": "https://provider.invalid",
+        "HIVEBATCH_PORT": "1",
+        "HIVEBATCH_RATE_PER_SECOND": "1",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+    }
+    arguments = ["--seed", str(seed), "--ledger", "ledger.json", "--output", "answers.jsonl"]
+    with Processes() as processes:
+        demo = processes.hivebatch("demo", str(PROMPTS), *arguments, folder=folder, **foreign)
+        assert demo.wait(DEMO_SECONDS) == 0, demo.stderr
+    assert not list(folder.glob("foreign*"))
 
 
 def prompts() -> list[dict[str, Any]]:
@@ -141,15 +157,12 @@ def test_the_cost_is_that_of_all_that_was_heard(told: Told) -> None:
 
 def test_every_fault_of_the_profile_has_happened(told: Told) -> None:
     assert {"lost", "duplicate", "before_ack", "late", "status=503"} <= told.ledger["totals"]["faults"].keys()
-    assert told.retried
-    assert told.late
-    assert told.duplicates
+    assert min(told.retried, told.late, told.duplicates) > 0
 
 
 def test_a_pipe_gets_plain_text_and_no_error_is_told(told: Told) -> None:
     assert "\x1b" not in told.output + told.errors
-    assert "ERROR" not in told.errors
-    assert "Traceback" not in told.errors
+    assert "ERROR" not in told.errors + told.output
     assert "make up" in told.output
 
 
