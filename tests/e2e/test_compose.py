@@ -121,6 +121,7 @@ def test_the_image_is_built_from_files_that_exist_and_runs_as_nobody_special() -
     assert {"app", "workers", "migrations", "requirements.txt"} <= set(copied)
     assert [name for name in copied if not (ROOT / name).exists()] == []
     assert [line for line in lines if "pip install" in line and not re.search("--require-hashes|--no-deps", line)] == []
+    assert "$" not in builds[0]["dockerfile_inline"], "it is replaced when the file is read"
     assert lines[-2:] == ["USER hivebatch", "WORKDIR /home/hivebatch"]
 
 
