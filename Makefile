@@ -35,7 +35,7 @@ check: $(VENV)/.dev  ## ruff, mypy, import contracts, dependencies, migrations
 	$(BIN)/hivebatch db check
 
 test: $(VENV)/.dev  ## the tests, on SQLite and on PostgreSQL
-	$(BIN)/pytest --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered
 
 test-all: $(VENV)/.dev  ## what is slow: the mutants, the Procfile under faults
 	$(BIN)/pytest -m slow

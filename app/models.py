@@ -67,6 +67,7 @@ batches = Table(
     Column("max_attempts", Integer, nullable=False),
     Column("round", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("lifetime_seconds", Float, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("cancel_requested_at", UtcDateTime),
     Column("finalized_at", UtcDateTime),

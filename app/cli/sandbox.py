@@ -4,6 +4,7 @@ import signal
 
 import click
 
+from app.errors import UnsafeConfiguration
 from app.sandbox.config import SandboxConfig
 from app.sandbox.server import SandboxServer
 
@@ -20,7 +21,10 @@ def sandbox(host: str, port: int, profile: str, seed: int, late_seconds: float, 
     settings = SandboxConfig(
         profile=profile, seed=seed, late_seconds=late_seconds, allow_remote_callbacks=allow_remote_callbacks
     )
-    server = SandboxServer(settings, host, port)
+    try:
+        server = SandboxServer(settings, host, port)
+    except OSError as error:
+        raise UnsafeConfiguration(f"port {port} of {host} can't be had: {error.strerror}") from error
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
     click.echo(f"Sandbox on {server.url}, profile {profile}, seed {seed}; its ledger is at {server.url}/sandbox/ledger")
     server.serve_forever()

@@ -23,6 +23,8 @@ from workers.attaching import attach
 from workers.embedded import EmbeddedWorker
 
 SANDBOX_TASK_PATH = "/api/v2/task?task_id={task_id}"
+# What the sandbox loses should not look stuck for as long as a real provider is given.
+SANDBOX_TIMES = {"callback_timeout_seconds": 20.0, "unknown_grace_seconds": 10.0}
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -100,4 +102,5 @@ def _defaults(wanted: Settings, home: Home, url: str, sandbox: SandboxServer | N
         chosen["public_url"] = url
     if sandbox is not None:
         chosen |= {"hive_url": sandbox.url, "hive_key": "sandbox", "hive_task_path": SANDBOX_TASK_PATH}
+        chosen |= {name: value for name, value in SANDBOX_TIMES.items() if name not in wanted.model_fields_set}
     return chosen

@@ -8,13 +8,22 @@ from flask import Flask
 from waitress.task import ThreadedTaskDispatcher
 
 from app.config import Settings
+from app.errors import UnsafeConfiguration
 
 FINISH_SECONDS = 10.0
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one."""
-    return socket.create_server((host, port), backlog=1024)
+    """A listening socket; port 0 takes a free one.
+
+    Raises:
+        UnsafeConfiguration: the port can't be had.
+    """
+    try:
+        return socket.create_server((host, port), backlog=1024)
+    except OSError as error:
+        words = f"port {port} of {host} can't be had: {error.strerror}; HIVEBATCH_PORT or --port names another"
+        raise UnsafeConfiguration(words) from error
 
 
 def serve(app: Flask, listener: socket.socket, settings: Settings) -> None:

@@ -15,7 +15,7 @@ __all__ = ["Sandbox", "SandboxConfig", "answer_for", "create_sandbox"]
 def create_sandbox(config: SandboxConfig) -> Flask:
     """Make the app; its `Sandbox` is `app.extensions["sandbox"]`, whose `close()` ends its threads."""
     app = Flask(__name__)
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the provider is typed as its base
     app.extensions["sandbox"] = Sandbox(config)
     app.register_blueprint(v2)
     app.register_blueprint(control)

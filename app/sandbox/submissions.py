@@ -111,7 +111,7 @@ def _check_number(
         return
     kinds = (int,) if is_whole else (int, float)
     is_number = isinstance(value, kinds) and not isinstance(value, bool)
-    if not is_number or not lowest <= value <= highest:  # type: ignore[operator]
+    if not is_number or not lowest <= value <= highest:  # type: ignore[operator]  # is_number says so
         kind = "an integer" if is_whole else "a number"
         raise Refusal(400, f"options.{name} must be {kind} from {lowest} to {highest}")
 

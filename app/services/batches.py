@@ -1,7 +1,7 @@
 """What an owner can do with a batch that exists: cancel it, retry it, remove it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -155,7 +155,7 @@ def _retry_chunk(
 def _reopen(connection: Connection, batch: Any, now: datetime, *, is_first: bool) -> None:
     values: dict[str, object] = {"finalized_at": None, "final_counts": None, "cancel_requested_at": None}
     if batch.expires_at <= now:
-        values["expires_at"] = now + (batch.expires_at - batch.created_at)
+        values["expires_at"] = now + timedelta(seconds=batch.lifetime_seconds)
     if is_first:
         values["round"] = batch.round + 1
     batches.change(connection, batch.id, **values)

@@ -113,7 +113,7 @@ def _winner(runtime: Runtime, new: NewBatch) -> Created:
 def _batch_row(
     runtime: Runtime, new: NewBatch, batch_id: UUID, total: int, problems: _Problems, now: datetime
 ) -> dict[str, Any]:
-    expires_in = new.expires_in_seconds or runtime.settings.batch_expires_seconds
+    lifetime_seconds = new.expires_in_seconds or runtime.settings.batch_expires_seconds
     return {
         "id": batch_id,
         "owner": new.owner,
@@ -127,7 +127,8 @@ def _batch_row(
         "max_attempts": new.max_attempts or runtime.settings.max_attempts,
         "round": 1,
         "created_at": now,
-        "expires_at": now + timedelta(seconds=expires_in),
+        "lifetime_seconds": lifetime_seconds,
+        "expires_at": now + timedelta(seconds=lifetime_seconds),
         "line_errors": {"total": problems.total, "first": [_problem_row(problem) for problem in problems.first]},
     }
 

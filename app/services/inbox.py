@@ -44,7 +44,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of one body: None if its batch was removed. One of each group has the batches that it ended."""
+    """What became of one body. `outcome` None: its batch was removed. One of each group has the batches it ended."""
 
     outcome: Outcome | None
     ended_batches: frozenset[UUID] = frozenset()
@@ -74,7 +74,9 @@ def read(
 
 def keep(runtime: Runtime, received: Received) -> Outcome | None:
     """Keep and apply one body in a transaction shared with others; what became of it, None if its batch was removed."""
-    kept: Kept = runtime.callback_commits.submit(received, partial(_keep_group, runtime))
+    kept: Kept | None = runtime.callback_commits.submit(received, partial(_keep_group, runtime))
+    if kept is None:
+        kept = _keep_past(runtime, received)
     try:
         finalizing.finalize(runtime, kept.ended_batches)
     except DatabaseUnavailable:
@@ -84,26 +86,23 @@ def keep(runtime: Runtime, received: Received) -> Outcome | None:
     return kept.outcome
 
 
-def _keep_group(runtime: Runtime, group: Sequence[Received]) -> Sequence[Kept]:
-    """First what is for open jobs; then, with their batches locked, what is for jobs that are over."""
-    moment = runtime.moment()
-    outcomes: dict[UUID, Outcome | None] = {}
+def _keep_group(runtime: Runtime, group: Sequence[Received]) -> Sequence[Kept | None]:
+    """Keep what is for open jobs, and what is for no job; None for the rest, which needs its batch locked first."""
     with runtime.database.transaction() as connection:
         job_of = attempts.job_ids_of(connection, {received.attempt_id for received in group})
         cases = jobs.lock(connection, job_of.values())
-        known = [received for received in group if job_of.get(received.attempt_id) in cases]
-        outcomes |= _keep_strays(connection, [received for received in group if received not in known])
-        current = [received for received in known if cases[job_of[received.attempt_id]].job.is_open]
-        ended = _apply(connection, current, job_of, cases, moment, outcomes)
-    past = [received for received in known if received.id not in outcomes]
-    if past:
-        with runtime.database.transaction() as connection:
-            _apply_past(connection, past, job_of, moment, outcomes)
-    kept = [Kept(outcomes[received.id]) for received in group]
-    return [Kept(kept[0].outcome, ended), *kept[1:]]
+        case_of = {attempt_id: cases[job_id] for attempt_id, job_id in job_of.items() if job_id in cases}
+        current = [r for r in group if r.attempt_id in case_of and case_of[r.attempt_id].job.is_open]
+        outcomes = _keep_strays(connection, [r for r in group if r.attempt_id not in case_of])
+        ended = _apply(connection, current, job_of, cases, runtime.moment(), outcomes)
+    kept = [Kept(outcomes[received.id]) if received.id in outcomes else None for received in group]
+    first = next((index for index, one in enumerate(kept) if one is not None), None)
+    if first is not None:
+        kept[first] = Kept(outcomes[group[first].id], ended)
+    return kept
 
 
-def _keep_strays(connection: Connection, group: Sequence[Received]) -> Mapping[UUID, Outcome | None]:
+def _keep_strays(connection: Connection, group: Sequence[Received]) -> dict[UUID, Outcome | None]:
     """Bodies whose attempt isn't here: outdated if their owner removed the batch, else orphans, kept for a person."""
     removed = batches.purged(connection, {received.subject.batch_id for received in group}) if group else set()
     orphans = [received for received in group if received.subject.batch_id not in removed]
@@ -111,21 +110,20 @@ def _keep_strays(connection: Connection, group: Sequence[Received]) -> Mapping[U
     return {r.id: None if r.subject.batch_id in removed else Outcome.ORPHAN for r in group}
 
 
-def _apply_past(
-    connection: Connection,
-    group: Sequence[Received],
-    job_of: Mapping[UUID, UUID],
-    moment: Moment,
-    outcomes: dict[UUID, Outcome | None],
-) -> None:
-    """A late result may still complete a failed job; if its batch is finalized, the frozen counts follow."""
-    locked = batches.lock(connection, {received.subject.batch_id for received in group})
-    cases = jobs.lock(connection, [job_of[received.attempt_id] for received in group])
-    outcomes.update({received.id: None for received in group})  # what became of those whose batch has just gone
-    _apply(connection, [r for r in group if job_of[r.attempt_id] in cases], job_of, cases, moment, outcomes)
-    for batch in locked.values():
-        if batch.finalized_at is not None:
-            finalizing.freeze(connection, batch.id)
+def _keep_past(runtime: Runtime, received: Received) -> Kept:
+    """A body for a job that is over. It may still complete a failed one; the frozen counts of its batch follow."""
+    outcomes: dict[UUID, Outcome | None] = {}
+    with runtime.database.transaction() as connection:
+        locked = batches.lock(connection, [received.subject.batch_id])
+        job_of = attempts.job_ids_of(connection, [received.attempt_id])
+        cases = jobs.lock(connection, job_of.values())
+        if not cases:
+            return Kept(_keep_strays(connection, [received])[received.id])
+        ended = _apply(connection, [received], job_of, cases, runtime.moment(), outcomes)
+        for batch in locked.values():
+            if batch.finalized_at is not None:
+                finalizing.freeze(connection, batch.id)
+    return Kept(outcomes[received.id], ended)
 
 
 def _apply(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from app.runtime import Runtime
@@ -90,7 +91,9 @@ def _end_batches(runtime: Runtime) -> bool:
     """i and h for batches that ran out of time or whose cancel broke off; the end of those that have no open job."""
     now = runtime.moment().now
     with runtime.database.reading() as connection:
-        ending: list[tuple[UUID, Event]] = [(batch_id, Expired()) for batch_id in batches.expired(connection, now)]
+        ending: list[tuple[UUID, Cancelled | Expired]] = [
+            (batch_id, Expired()) for batch_id in batches.expired(connection, now)
+        ]
         ending += [(batch_id, Cancelled()) for batch_id in batches.cancelling(connection)]
         ended = batches.ended(connection, CHUNK)
     is_full = [end_jobs(runtime, batch_id, event) == CHUNK for batch_id, event in ending]
@@ -98,12 +101,26 @@ def _end_batches(runtime: Runtime) -> bool:
     return any(is_full) or len(ended) == CHUNK
 
 
-def end_jobs(runtime: Runtime, batch_id: UUID, event: Event) -> int:
-    """Apply an ending to one chunk of a batch's open jobs; how many there were."""
-    with runtime.database.reading() as connection:
+def end_jobs(runtime: Runtime, batch_id: UUID, event: Cancelled | Expired) -> int:
+    """Apply an ending to one chunk of a batch's open jobs; how many there were.
+
+    Whether the batch is still ending is asked under its lock: a retry may have opened it again meanwhile.
+    """
+    moment = runtime.moment()
+    with runtime.database.transaction() as connection:
+        batch = batches.lock(connection, [batch_id]).get(batch_id)
+        if batch is None or not _is_ending(batch, event, moment.now):
+            return 0
         open_jobs = jobs.open_in_batch(connection, batch_id, CHUNK)
-    _apply(runtime, [(job_id, event) for job_id in open_jobs])
+        moved = move(connection, [(job_id, event) for job_id in open_jobs], moment)
+    finalizing.finalize(runtime, moved.ended_batches)
     return len(open_jobs)
+
+
+def _is_ending(batch: Any, event: Cancelled | Expired, now: datetime) -> bool:
+    is_cancelled: bool = batch.cancel_requested_at is not None
+    has_expired: bool = batch.expires_at <= now
+    return is_cancelled if isinstance(event, Cancelled) else has_expired
 
 
 def _apply(runtime: Runtime, events: Sequence[tuple[UUID, Event]]) -> None:

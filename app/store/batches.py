@@ -122,6 +122,7 @@ def purge(connection: Connection, batch_id: UUID, now: datetime) -> None:
     """Remove a batch with all that hangs on it; that it existed is kept, so that its callbacks are no orphans."""
     connection.execute(insert(purged_batches), {"id": batch_id, "purged_at": now})
     of_batch = select(jobs.c.id).where(jobs.c.batch_id == batch_id)
+    connection.execute(of_batch.order_by(jobs.c.id).with_for_update()).all()  # in the order in which all lock jobs
     connection.execute(delete(callbacks).where(callbacks.c.batch_id == batch_id))
     for table in (job_inputs, job_results, attempts):
         connection.execute(delete(table).where(table.c.job_id.in_(of_batch)))
