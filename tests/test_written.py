@@ -20,7 +20,7 @@ FORBIDDEN = {
     "a path as a URL": r"\bfile:(?:/|\.)",
     "a registry": _any(r"pypi\.org", r"pythonhosted\.\w+", r"npmjs\.\w+", r"crates\.io", r"rubygems\.org"),
     "an index option": r"(?<![\w-])--(?:extra-)?index-url\b",
-    "a path of one machine": r"/(?:work|root)/|/home/(?!hivebatch\b)",  # the image has a user of its own
+    "a path of one machine": r"/(?:work|root)/|/hom[e]/(?!hivebatch\b)",  # the image has a user of its own
     "a folder outside": r"\.\./share[d]",
     "an open end": _any("TO~DO", "FIX~ME", "X~XX"),
     "who typed it": _any("A~I", "(?i:clau~de|anthro~pic|chat~gpt|co~pilot|sub-?ag~ents?)"),
@@ -46,7 +46,7 @@ def test_no_file_names(what: str) -> None:
 
 
 SEEN = {
-    "a path as a URL": ["file:///x", "pip install file:../x", "file:./x"],
+    "a path as a URL": ["file:" + path for path in ("///x", "../x", "./x", "/x")],
     "a registry": ["https://pypi" + ".org/simple", "files.pythonhosted" + ".org"],
     "an index option": ["pip --index" + "-url x", "pip --extra-index" + "-url=x"],
     "a path of one machine": ["/wo" + "rk/main", "/ro" + "ot/.cache", "/ho" + "me/someone/x"],
