@@ -1,11 +1,11 @@
 """The database layer: instants, transactions, SQLite's rules, and what is said when the database is away."""
 
-import threading
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy
@@ -140,34 +140,36 @@ def test_every_connection_to_sqlite_follows_its_rules(sqlite: Database, pragma: 
         assert two.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value
 
 
-def test_writers_of_one_process_take_turns_from_their_first_read_on(sqlite: Database) -> None:
-    def count(_: int) -> None:
-        with sqlite.transaction() as connection:
-            number = connection.execute(text("SELECT number FROM tally")).scalar_one()
-            connection.execute(text("UPDATE tally SET number = :number"), {"number": number + 1})
+def count_up(database: Database) -> None:
+    with database.transaction() as connection:
+        number = connection.execute(text("SELECT number FROM tally")).scalar_one()
+        connection.execute(text("UPDATE tally SET number = :number"), {"number": number + 1})
 
+
+def counted(database: Database) -> int:
+    with database.reading() as connection:
+        number: int = connection.execute(text("SELECT number FROM tally")).scalar_one()
+        return number
+
+
+def test_writers_of_one_process_take_turns_and_never_find_the_file_locked(sqlite: Database) -> None:
+    @sqlalchemy.event.listens_for(sqlite.engine, "connect")
+    def _impatient(connection: Any, _record: object) -> None:
+        connection.execute("PRAGMA busy_timeout=0")
+
+    sqlite.engine.dispose()
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(count, range(200)))
-    with sqlite.reading() as connection:
-        assert connection.execute(text("SELECT number FROM tally")).scalar_one() == 200
+        list(threads.map(count_up, [sqlite] * 200))
+    assert counted(sqlite) == 200
 
 
-def test_a_second_writer_waits_until_the_first_has_committed(sqlite: Database) -> None:
-    order: list[str] = []
-    begun = threading.Event()
-
-    def second() -> None:
-        begun.set()
-        with sqlite.transaction():
-            order.append("second")
-
-    with ThreadPoolExecutor(1) as threads:
-        with sqlite.transaction():
-            waiting = threads.submit(second)
-            assert begun.wait(10)
-            order.append("first")
-        waiting.result(10)
-    assert order == ["first", "second"]
+def test_writers_of_several_processes_take_turns_from_their_first_read_on(sqlite: Database) -> None:
+    processes = [Database(str(sqlite.engine.url)) for _ in range(3)]
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(count_up, processes * 20))
+    assert counted(sqlite) == 60
+    for process in processes:
+        process.close()
 
 
 def test_a_writer_of_another_process_is_waited_for_and_not_overwritten(sqlite: Database) -> None:
