@@ -134,24 +134,16 @@ def _apply(
     moment: Moment,
     outcomes: dict[UUID, Outcome | None],
 ) -> frozenset[UUID]:
-    """Fold a group, in order of arrival, into its locked cases; write bodies, moves and answers; the batches ended."""
-    seen = callbacks.seen(connection, {received.attempt_id for received in group}) if group else set()
-    events: list[tuple[UUID, Event]] = []
-    moving: list[Received] = []
-    for received in group:
-        event = _event(received)
-        if (received.attempt_id, received.sha256) in seen:
-            outcomes[received.id] = Outcome.LATE
-        elif event is None:
-            outcomes[received.id] = Outcome.INVALID
-        else:
-            events.append((job_of[received.attempt_id], event))
-            moving.append(received)
-        seen.add((received.attempt_id, received.sha256))
-    moved = move_cases(connection, cases, events, moment)
-    outcomes.update(zip((received.id for received in moving), moved.outcomes, strict=True))
+    """Fold a group, in order of arrival, into its locked cases; write bodies, moves and answers; the batches ended.
+
+    A body that comes twice is late the second time, as its attempt is closed by then; the inbox only counts it.
+    """
+    outcomes.update({received.id: Outcome.INVALID for received in group})
+    read = [(received, event) for received in group if (event := _event(received)) is not None]
+    moved = move_cases(connection, cases, [(job_of[received.attempt_id], event) for received, event in read], moment)
+    outcomes.update({received.id: outcome for (received, _), outcome in zip(read, moved.outcomes, strict=True)})
     callbacks.add(connection, [_row(r, job_of[r.attempt_id], outcomes[r.id], _detail(r)) for r in group])
-    applied = [received for received in moving if outcomes[received.id] is Outcome.APPLIED]
+    applied = [received for received in group if outcomes[received.id] is Outcome.APPLIED]
     results.add(connection, [row for r in applied for row in _result_rows(r, job_of[r.attempt_id])])
     return moved.ended_batches
 

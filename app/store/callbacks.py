@@ -11,12 +11,6 @@ from app.states import Outcome
 from app.store import dialects
 
 
-def seen(connection: Connection, attempt_ids: Iterable[UUID]) -> set[tuple[UUID, str]]:
-    """Which bodies these attempts already brought: attempt id and SHA-256."""
-    query = select(callbacks.c.attempt_id, callbacks.c.sha256).where(callbacks.c.attempt_id.in_(list(attempt_ids)))
-    return {(row.attempt_id, row.sha256) for row in connection.execute(query)}
-
-
 def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keep these bodies. One that its attempt already brought counts `times` up and changes nothing else."""
     if not rows:
