@@ -4,6 +4,7 @@ from app.errors import InputTooLarge, NotFound
 from app.providers.base import Unreadable
 from app.runtime import Runtime
 from app.services import inbox
+from app.services.received import read
 
 KEPT_OF_TOO_LARGE = 64 * 1024
 
@@ -24,9 +25,7 @@ def receive(runtime: Runtime, token: str, body: bytes) -> None:
     limit = runtime.settings.max_callback_bytes
     is_too_large = len(body) > limit
     reading = Unreadable(f"longer than {limit} bytes") if is_too_large else None
-    received = inbox.read(
-        runtime, subject, "hive_v2", body[:KEPT_OF_TOO_LARGE] if is_too_large else body, reading=reading
-    )
+    received = read(runtime, subject, "hive_v2", body[:KEPT_OF_TOO_LARGE] if is_too_large else body, reading=reading)
     if inbox.keep(runtime, received) is None:
         raise NotFound("callback", "")
     if is_too_large:

@@ -1,45 +1,22 @@
 """The inbox: every body that a provider sent is kept as it came and applied to its job, many in one transaction."""
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
-from typing import Any, Literal
 from uuid import UUID
 
 from app.db import Connection
 from app.errors import DatabaseUnavailable
-from app.ids import new_id
-from app.providers.base import Answer, Failure, Reading, Unreadable
 from app.runtime import Runtime
 from app.services import finalizing
 from app.services.moves import move_cases
+from app.services.received import Received, callback_row, detail_of, event_of, result_rows
 from app.states import Case, Outcome
 from app.store import attempts, batches, callbacks, jobs, results
-from app.tokens import CallbackSubject
-from app.transitions import Answered, Event, Moment, TaskFailed
+from app.transitions import Moment
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One body, read, on its way into the inbox. It was parsed before any transaction, so it can't fail its group."""
-
-    id: UUID
-    subject: CallbackSubject
-    provider: str
-    source: Literal["callback", "read_back"]
-    body: bytes
-    sha256: str
-    reading: Reading
-    received_at: datetime
-
-    @property
-    def attempt_id(self) -> UUID:
-        return self.subject.attempt_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +25,6 @@ class Kept:
 
     outcome: Outcome | None
     ended_batches: frozenset[UUID] = frozenset()
-
-
-def read(
-    runtime: Runtime,
-    subject: CallbackSubject,
-    provider: str,
-    body: bytes,
-    *,
-    source: Literal["callback", "read_back"] = "callback",
-    reading: Reading | None = None,
-) -> Received:
-    """A body from this provider, parsed unless its `reading` is known."""
-    return Received(
-        id=new_id(),
-        subject=subject,
-        provider=provider,
-        source=source,
-        body=body,
-        sha256=hashlib.sha256(body).hexdigest(),
-        reading=reading or runtime.providers[provider].read(body),
-        received_at=runtime.moment().now,
-    )
 
 
 def keep(runtime: Runtime, received: Received) -> Outcome | None:
@@ -106,7 +61,7 @@ def _keep_strays(connection: Connection, group: Sequence[Received]) -> dict[UUID
     """Bodies whose attempt isn't here: outdated if their owner removed the batch, else orphans, kept for a person."""
     removed = batches.purged(connection, {received.subject.batch_id for received in group}) if group else set()
     orphans = [received for received in group if received.subject.batch_id not in removed]
-    callbacks.add(connection, [_row(received, None, Outcome.ORPHAN, "no such attempt") for received in orphans])
+    callbacks.add(connection, [callback_row(received, None, Outcome.ORPHAN, "no such attempt") for received in orphans])
     return {r.id: None if r.subject.batch_id in removed else Outcome.ORPHAN for r in group}
 
 
@@ -139,73 +94,10 @@ def _apply(
     A body that comes twice is late the second time, as its attempt is closed by then; the inbox only counts it.
     """
     outcomes.update({received.id: Outcome.INVALID for received in group})
-    read = [(received, event) for received in group if (event := _event(received)) is not None]
+    read = [(received, event) for received in group if (event := event_of(received)) is not None]
     moved = move_cases(connection, cases, [(job_of[received.attempt_id], event) for received, event in read], moment)
     outcomes.update({received.id: outcome for (received, _), outcome in zip(read, moved.outcomes, strict=True)})
-    callbacks.add(connection, [_row(r, job_of[r.attempt_id], outcomes[r.id], _detail(r)) for r in group])
+    callbacks.add(connection, [callback_row(r, job_of[r.attempt_id], outcomes[r.id], detail_of(r)) for r in group])
     applied = [received for received in group if outcomes[received.id] is Outcome.APPLIED]
-    results.add(connection, [row for r in applied for row in _result_rows(r, job_of[r.attempt_id])])
+    results.add(connection, [row for r in applied for row in result_rows(r, job_of[r.attempt_id])])
     return moved.ended_batches
-
-
-def _event(received: Received) -> Event | None:
-    match received.reading:
-        case Answer(origin=origin, cost_nano=cost):
-            return Answered(received.attempt_id, origin.task_id, origin.metadata, cost)
-        case Failure(origin=origin) as failure:
-            return TaskFailed(
-                received.attempt_id,
-                failure.code,
-                failure.message,
-                failure.is_retryable,
-                origin.task_id,
-                origin.metadata,
-                failure.cost_nano,
-            )
-        case Unreadable():
-            return None
-
-
-def _detail(received: Received) -> str | None:
-    match received.reading:
-        case Answer():
-            return None
-        case Failure(code=code):
-            return code
-        case Unreadable(reason=reason):
-            return reason[:500]
-
-
-def _row(received: Received, job_id: UUID | None, outcome: Outcome | None, detail: str | None) -> dict[str, Any]:
-    return {
-        "id": received.id,
-        "attempt_id": received.attempt_id,
-        "job_id": job_id,
-        "batch_id": received.subject.batch_id,
-        "provider": received.provider,
-        "source": received.source,
-        "received_at": received.received_at,
-        "last_received_at": received.received_at,
-        "body": received.body,
-        "sha256": received.sha256,
-        "times": 1,
-        "outcome": outcome,
-        "detail": detail,
-    }
-
-
-def _result_rows(received: Received, job_id: UUID) -> list[dict[str, Any]]:
-    """The answer to keep, if the body holds one."""
-    if not isinstance(received.reading, Answer):
-        return []
-    row = {
-        "job_id": job_id,
-        "attempt_id": received.attempt_id,
-        "callback_id": received.id,
-        "source": received.source,
-        "source_sha256": received.sha256,
-        "text": received.reading.text,
-        "details": dict(received.reading.details),
-        "created_at": received.received_at,
-    }
-    return [row]

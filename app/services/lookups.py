@@ -7,6 +7,7 @@ from uuid import UUID
 from app.providers.base import Finished, Lookup, NotKnown, Running
 from app.runtime import Runtime
 from app.services import inbox
+from app.services.received import read
 from app.states import Attempt, AttemptState, Case
 from app.tokens import CallbackSubject
 from app.transitions import Event, StillRunning
@@ -33,7 +34,7 @@ def ask(runtime: Runtime, cases: Sequence[Case]) -> Sequence[tuple[UUID, Event]]
         match lookup:
             case Finished(body=body):
                 subject = CallbackSubject(case.job.batch_id, attempt.id)
-                inbox.keep(runtime, inbox.read(runtime, subject, attempt.provider, body, source="read_back"))
+                inbox.keep(runtime, read(runtime, subject, attempt.provider, body, source="read_back"))
             case Running():
                 running.append((case.job.id, StillRunning(attempt.id)))
             case NotKnown():

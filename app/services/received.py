@@ -1,0 +1,122 @@
+"""A body that a provider sent: read before any transaction, and turned into what the store keeps of it."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from app.ids import new_id
+from app.providers.base import Answer, Failure, Reading, Unreadable
+from app.runtime import Runtime
+from app.states import Outcome
+from app.tokens import CallbackSubject
+from app.transitions import Answered, Event, TaskFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One body, read, on its way into the inbox. It was parsed before any transaction, so it can't fail its group."""
+
+    id: UUID
+    subject: CallbackSubject
+    provider: str
+    source: Literal["callback", "read_back"]
+    body: bytes
+    sha256: str
+    reading: Reading
+    received_at: datetime
+
+    @property
+    def attempt_id(self) -> UUID:
+        return self.subject.attempt_id
+
+
+def read(
+    runtime: Runtime,
+    subject: CallbackSubject,
+    provider: str,
+    body: bytes,
+    *,
+    source: Literal["callback", "read_back"] = "callback",
+    reading: Reading | None = None,
+) -> Received:
+    """A body from this provider, parsed unless its `reading` is known."""
+    return Received(
+        id=new_id(),
+        subject=subject,
+        provider=provider,
+        source=source,
+        body=body,
+        sha256=hashlib.sha256(body).hexdigest(),
+        reading=reading or runtime.providers[provider].read(body),
+        received_at=runtime.moment().now,
+    )
+
+
+def event_of(received: Received) -> Event | None:
+    """What the body means for its job; None if nobody can read it."""
+    match received.reading:
+        case Answer(origin=origin, cost_nano=cost):
+            return Answered(received.attempt_id, origin.task_id, origin.metadata, cost)
+        case Failure(origin=origin) as failure:
+            return TaskFailed(
+                received.attempt_id,
+                failure.code,
+                failure.message,
+                failure.is_retryable,
+                origin.task_id,
+                origin.metadata,
+                failure.cost_nano,
+            )
+        case Unreadable():
+            return None
+
+
+def detail_of(received: Received) -> str | None:
+    """What is noted beside its outcome."""
+    match received.reading:
+        case Answer():
+            return None
+        case Failure(code=code):
+            return code
+        case Unreadable(reason=reason):
+            return reason[:500]
+
+
+def callback_row(
+    received: Received, job_id: UUID | None, outcome: Outcome | None, detail: str | None
+) -> dict[str, Any]:
+    """Its row in the inbox."""
+    return {
+        "id": received.id,
+        "attempt_id": received.attempt_id,
+        "job_id": job_id,
+        "batch_id": received.subject.batch_id,
+        "provider": received.provider,
+        "source": received.source,
+        "received_at": received.received_at,
+        "last_received_at": received.received_at,
+        "body": received.body,
+        "sha256": received.sha256,
+        "times": 1,
+        "outcome": outcome,
+        "detail": detail,
+    }
+
+
+def result_rows(received: Received, job_id: UUID) -> list[dict[str, Any]]:
+    """The answer to keep, if the body holds one."""
+    if not isinstance(received.reading, Answer):
+        return []
+    row = {
+        "job_id": job_id,
+        "attempt_id": received.attempt_id,
+        "callback_id": received.id,
+        "source": received.source,
+        "source_sha256": received.sha256,
+        "text": received.reading.text,
+        "details": dict(received.reading.details),
+        "created_at": received.received_at,
+    }
+    return [row]

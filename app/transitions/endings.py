@@ -1,0 +1,54 @@
+"""The moves by time and by the owner: the alarm, cancel, expiry, retry."""
+
+from app.states import AttemptState, Case, JobState, Outcome
+from app.transitions.events import AlarmRang, Cancelled, Expired, OutcomeUnknown, Retried
+from app.transitions.steps import Moment, Step, again_or_failed, close, close_open, ends, queues
+from app.transitions.submits import outcome_unknown
+
+
+def alarm_rang(case: Case, event: AlarmRang, moment: Moment) -> Step:
+    """d, e or g: the lease or the deadline has passed."""
+    job = case.job
+    attempt = case.attempts.get(job.current_attempt_id) if job.current_attempt_id else None
+    if job.due_at is None or job.due_at > moment.now or attempt is None or not attempt.is_open:
+        return Step(case, Outcome.LATE)
+    if job.state is JobState.SUBMITTING:
+        # A crash after the POST looks the same from here as one before it, so it must be taken as sent.
+        lost = OutcomeUnknown(attempt.id, "lease_expired", "The worker that was to submit it did not come back.")
+        step = outcome_unknown(case, lost, moment)
+        return Step(step.case.with_job(suspect=True), Outcome.APPLIED)
+    code, message = "timed_out", "No callback came in time."
+    case = close(case, attempt.id, AttemptState.TIMED_OUT, moment, attempt.error_code or code, message)
+    return Step(again_or_failed(case, moment, code, message), Outcome.APPLIED)
+
+
+def cancelled(case: Case, event: Cancelled, moment: Moment) -> Step:
+    """h: any open state -> cancelled."""
+    if not case.job.is_open:
+        return Step(case, Outcome.LATE)
+    case = close_open(case, AttemptState.CANCELLED, moment)
+    return Step(ends(case, JobState.CANCELLED, moment, None, None), Outcome.APPLIED)
+
+
+def expired(case: Case, event: Expired, moment: Moment) -> Step:
+    """i: any open state -> failed."""
+    if not case.job.is_open:
+        return Step(case, Outcome.LATE)
+    case = close_open(case, AttemptState.TIMED_OUT, moment)
+    ended = ends(case, JobState.FAILED, moment, "batch_expired", "The batch expired before this job was done.")
+    return Step(ended, Outcome.APPLIED)
+
+
+def retried(case: Case, event: Retried, moment: Moment) -> Step:
+    """j: failed, cancelled -> queued."""
+    job = case.job
+    if job.state not in (JobState.FAILED, JobState.CANCELLED):
+        return Step(case, Outcome.LATE)
+    case = queues(case, moment.now).with_job(
+        max_attempts=job.attempts + event.more_attempts,
+        error_code=None,
+        error_message=None,
+        finished_at=None,
+        suspect=False,
+    )
+    return Step(case, Outcome.APPLIED)

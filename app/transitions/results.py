@@ -1,0 +1,90 @@
+"""The moves by what the provider says of a task: answered, failed, still running."""
+
+from datetime import datetime
+from uuid import UUID
+
+from app.ids import show
+from app.retry import Timing
+from app.states import Attempt, AttemptState, Case, Job, JobState, Outcome
+from app.transitions.events import Answered, Salvaged, StillRunning, TaskFailed
+from app.transitions.steps import Moment, Step, again_or_failed, close, ends, holds
+
+
+def answered(case: Case, event: Answered, moment: Moment) -> Step:
+    """f: the first valid result of any attempt wins, whatever that attempt's state."""
+    if _contradicts(case, event):
+        return Step(case, Outcome.CONFLICT)
+    case = _told(case, event)
+    if case.job.state in (JobState.COMPLETED, JobState.CANCELLED):
+        return Step(case, Outcome.LATE)
+    return Step(_completes(case, event.attempt_id, moment.now), Outcome.APPLIED)
+
+
+def salvaged(case: Case, event: Salvaged, moment: Moment) -> Step:
+    """j: failed, cancelled -> completed, by a result that is stored already."""
+    if case.job.state not in (JobState.FAILED, JobState.CANCELLED):
+        return Step(case, Outcome.LATE)
+    if event.cost_nano is not None:
+        case = case.with_attempt(event.attempt_id, cost_nano=event.cost_nano)
+    return Step(_completes(case, event.attempt_id, moment.now), Outcome.APPLIED)
+
+
+def task_failed(case: Case, event: TaskFailed, moment: Moment) -> Step:
+    """e or g: a failure counts only for the current attempt; an earlier one's changes nothing."""
+    if _contradicts(case, event):
+        return Step(case, Outcome.CONFLICT)
+    case = _told(case, event)
+    attempt = case.attempts[event.attempt_id]
+    if not holds(case, attempt, AttemptState.SUBMITTING, AttemptState.WAITING, AttemptState.UNKNOWN):
+        return Step(case, Outcome.LATE)
+    case = close(case, attempt.id, AttemptState.FAILED, moment, event.code, event.message)
+    if event.is_retryable:
+        return Step(again_or_failed(case, moment, event.code, event.message), Outcome.APPLIED)
+    return Step(ends(case, JobState.FAILED, moment, event.code, event.message), Outcome.APPLIED)
+
+
+def still_running(case: Case, event: StillRunning, moment: Moment) -> Step:
+    """The provider still works on an overdue task: it gets one more time-out, then it is overdue for good."""
+    attempt = case.attempts[event.attempt_id]
+    if not holds(case, attempt, AttemptState.WAITING) or _had_more_time(case.job, attempt, moment.timing):
+        return Step(case, Outcome.LATE)
+    return Step(case.with_job(due_at=moment.timing.callback_due(moment.now)), Outcome.APPLIED)
+
+
+def _completes(case: Case, attempt_id: UUID, now: datetime) -> Case:
+    """The job is completed by a result of this attempt; open siblings are superseded."""
+    if case.attempts[attempt_id].state is AttemptState.REFUSED:
+        case = case.with_job(attempts=case.job.attempts + 1)  # it was accepted after all, so it counts after all
+    for sibling in case.attempts.values():
+        if sibling.is_open and sibling.id != attempt_id:
+            case = case.with_attempt(sibling.id, state=AttemptState.SUPERSEDED, finished_at=now)
+    case = case.with_attempt(
+        attempt_id, state=AttemptState.COMPLETED, finished_at=now, error_code=None, error_message=None
+    )
+    return case.with_job(
+        state=JobState.COMPLETED, due_at=None, finished_at=now, error_code=None, error_message=None, suspect=False
+    )
+
+
+def _contradicts(case: Case, event: Answered | TaskFailed) -> bool:
+    """A body that names another task or another job than its token is never guessed about."""
+    known_task_id = case.attempts[event.attempt_id].provider_task_id
+    other_task = known_task_id is not None and event.task_id is not None and known_task_id != event.task_id
+    other_job = event.metadata is not None and event.metadata != show("job", case.job.id)
+    return other_task or other_job
+
+
+def _told(case: Case, event: Answered | TaskFailed) -> Case:
+    """Keep what a result tells of its attempt, whether or not the job still needs it."""
+    attempt = case.attempts[event.attempt_id]
+    return case.with_attempt(
+        attempt.id,
+        provider_task_id=attempt.provider_task_id or event.task_id,
+        cost_nano=attempt.cost_nano if event.cost_nano is None else event.cost_nano,
+    )
+
+
+def _had_more_time(job: Job, attempt: Attempt, timing: Timing) -> bool:
+    """Whether the deadline was moved before. The clock doesn't tell: the sweep itself may have been late."""
+    first_due_at = timing.callback_due(attempt.acked_at or attempt.created_at)
+    return job.due_at is not None and job.due_at > first_due_at
