@@ -19,6 +19,7 @@ from app.providers.base import Accepted, Submission, SubmitOutcome
 from app.runtime import Runtime
 from app.services import callbacks, claims, creation, holds, inbox, status, submission, sweeps
 from app.services.claims import Claim
+from app.services.received import Received, read
 from app.services.submission import Sent
 from app.services.sweeps import Swept
 from app.services.views import BatchView, HoldView, JobDetail, NewBatch, NewJob
@@ -86,15 +87,16 @@ def deliver(runtime: Runtime, submitted: Submission, body: bytes) -> None:
 
 
 def deliver_together(runtime: Runtime, *delivered: tuple[Submission, bytes]) -> list[Outcome | None]:
-    """Call back several times at once: one group, one commit; what became of each body."""
+    """Call back several times at once, in one group; what became of each body. Those for jobs that are over follow."""
     group = [_received(runtime, submitted, body) for submitted, body in delivered]
-    return [kept.outcome for kept in inbox._keep_group(runtime, group)]
+    kept = inbox._keep_group(runtime, group)
+    return [one.outcome if one else inbox.keep(runtime, body) for one, body in zip(kept, group, strict=True)]
 
 
-def _received(runtime: Runtime, submitted: Submission, body: bytes) -> inbox.Received:
+def _received(runtime: Runtime, submitted: Submission, body: bytes) -> Received:
     subject = runtime.signer.verify(token_of(submitted))
     assert subject is not None
-    return inbox.read(runtime, subject, PROVIDER, body)
+    return read(runtime, subject, PROVIDER, body)
 
 
 def calling_back(
@@ -159,16 +161,18 @@ def held(runtime: Runtime) -> Sequence[HoldView]:
 
 
 class Interposed:
-    """A database with something done just before its n-th transaction begins (1 is the next), or before each commit."""
+    """A database with something done before or after its n-th transaction (the next is 1), or before each commit."""
 
     def __init__(
         self,
         real: Database,
         before: Mapping[int, Callable[[], object]] | None = None,
+        after: Mapping[int, Callable[[], object]] | None = None,
         before_commit: Callable[[], object] = lambda: None,
     ) -> None:
         self._real = real
         self._before = before or {}
+        self._after = after or {}
         self._before_commit = before_commit
         self._begun = 0
         self.is_sqlite = real.is_sqlite
@@ -176,10 +180,12 @@ class Interposed:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         self._begun += 1
-        self._before.get(self._begun, lambda: None)()
+        number = self._begun
+        self._before.get(number, lambda: None)()
         with self._real.transaction() as connection:
             yield connection
             self._before_commit()
+        self._after.get(number, lambda: None)()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -190,15 +196,16 @@ class Interposed:
 def interposed(
     runtime: Runtime,
     before: Mapping[int, Callable[[], object]] | None = None,
+    after: Mapping[int, Callable[[], object]] | None = None,
     before_commit: Callable[[], object] = lambda: None,
 ) -> Runtime:
     """`runtime` over a database that does something on the way."""
-    database: Any = Interposed(runtime.database, before, before_commit)
+    database: Any = Interposed(runtime.database, before, after, before_commit)
     return replace(runtime, database=database)
 
 
 def database_is_away() -> None:
-    """Something to do before a transaction: it never begins."""
+    """Before a transaction: it never begins. After one: it was committed, but nobody is told."""
     raise DatabaseUnavailable("the test says so")
 
 

@@ -25,4 +25,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     port = parser.parse_args().port
-    serving.serve(application, serving.listen("127.0.0.1", port), settings())  # type: ignore[arg-type]
+    serving.serve(application, serving.listen("127.0.0.1", port), settings())  # type: ignore[arg-type]  # any WSGI application

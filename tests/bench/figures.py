@@ -87,7 +87,7 @@ class Samples:
     def figures(self) -> list[Figure]:
         """The medians, in the order of the table."""
         measured = [name for name in GOALS if ("ours", name) in self._values]
-        return [Figure(name, *(self._median(who, name) for who in ("ours", "obvious", "limit"))) for name in measured]  # type: ignore[arg-type]
+        return [Figure(name, *(self._median(who, name) for who in ("ours", "obvious", "limit"))) for name in measured]  # type: ignore[arg-type]  # three of them
 
     def _median(self, design: str, name: str) -> float | None:
         values = self._values.get((design, name))

@@ -111,6 +111,27 @@ def test_a_large_batch_is_cancelled_whole(runtime: Runtime) -> None:
     assert counts(runtime, batch_id) == {"cancelled": 1001}
 
 
+def test_named_jobs_are_cancelled_and_the_others_go_on(runtime: Runtime, provider: FakeProvider) -> None:
+    batch_id = submit(runtime, "a", "b", "c")
+    assert batches.cancel(runtime, "alice", batch_id, ["job-2", "job-0"]) == 2
+    assert (states(runtime, batch_id), batch(runtime, batch_id).status) == (
+        ["cancelled", "queued", "cancelled"],
+        "in_progress",
+    )
+    drain(runtime)
+    deliver(runtime, provider.submissions[0], success("x"))
+    assert (batch(runtime, batch_id).status, counts(runtime, batch_id)) == (
+        "completed",
+        {"completed": 1, "cancelled": 2},
+    )
+
+
+def test_a_batch_whose_last_open_jobs_are_cancelled_by_name_ends(runtime: Runtime) -> None:
+    batch_id = submit(runtime, "a")
+    batches.cancel(runtime, "alice", batch_id, ["job-0"])
+    assert batch(runtime, batch_id).finalized_at is not None
+
+
 def test_a_second_cancel_changes_nothing(runtime: Runtime, clock: FrozenDateTimeFactory) -> None:
     batch_id = submit(runtime, "a")
     batches.cancel(runtime, "alice", batch_id)

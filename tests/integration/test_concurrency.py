@@ -54,7 +54,7 @@ def _workers(make_runtime: MakeRuntime, number: int) -> tuple[ThreadedProvider, 
     """Several processes' worth of runtimes before one provider."""
     provider, workers = ThreadedProvider(), [make_runtime() for _ in range(number)]
     for worker in workers:
-        worker.providers[PROVIDER] = provider  # type: ignore[index]
+        worker.providers[PROVIDER] = provider  # type: ignore[index]  # one provider for all
     return provider, workers
 
 

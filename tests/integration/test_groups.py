@@ -14,10 +14,12 @@ from app.errors import DatabaseUnavailable
 from app.providers.base import Accepted, Submission
 from app.runtime import Runtime
 from app.services import inbox
+from app.services.received import read
 from tests.factories import (
     PROVIDER,
     attempt_states,
     counts,
+    database_is_away,
     deliver,
     deliver_together,
     inbox_rows,
@@ -158,7 +160,7 @@ def test_a_bad_row_fails_alone_and_not_its_group(runtime: Runtime) -> None:
     def keep_a_bad_row() -> None:
         subject = runtime.signer.verify(token_of(bad))
         assert subject is not None
-        row = replace(inbox.read(runtime, subject, PROVIDER, GOOD), body=None)  # type: ignore[arg-type]
+        row = replace(read(runtime, subject, PROVIDER, GOOD), body=None)  # type: ignore[arg-type]  # the bad row of this test
         try:
             inbox.keep(slow, row)
         except IntegrityError as error:
@@ -192,6 +194,16 @@ def test_a_whole_group_is_told_when_its_commit_fails(runtime: Runtime) -> None:
     answered = side_by_side(*[lambda each=each: call(each.submission) for each in claimed])
     assert (answered, inbox_rows(runtime)) == ([False] * 3, [])
     assert states(runtime, batch_id) == ["submitting"] * 3
+
+
+def test_a_callback_whose_commit_went_unnoticed_is_a_duplicate_when_it_comes_again(runtime: Runtime) -> None:
+    batch_id = submit(runtime, "a")
+    submitted = take_one(runtime).submission
+    with pytest.raises(DatabaseUnavailable):
+        deliver(interposed(runtime, after={1: database_is_away}), submitted, GOOD)
+    deliver(runtime, submitted, GOOD)
+    (row,) = inbox_rows(runtime)
+    assert (row.times, row.outcome, states(runtime, batch_id)) == (2, "applied", ["completed"])
 
 
 def test_a_callback_and_the_record_of_its_submit_may_come_at_the_same_moment(runtime: Runtime) -> None:

@@ -140,7 +140,7 @@ class CountingProvider(FakeProvider):
 def test_two_workers_together_never_have_more_in_flight_than_allowed(make_runtime: MakeRuntime) -> None:
     provider, workers = CountingProvider(), [make_runtime(max_in_flight=3) for _ in range(2)]
     for worker in workers:
-        worker.providers[PROVIDER] = provider  # type: ignore[index]
+        worker.providers[PROVIDER] = provider  # type: ignore[index]  # one provider for all
     batch_id = submit(workers[0], *map(str, range(40)))
 
     def answer(worker: Runtime) -> Callable[[], None]:

@@ -125,6 +125,14 @@ def test_an_ack_whose_record_meets_a_database_that_is_away_is_recorded_later(
     assert (found.job.state, found.attempts[0].provider_task_id) == ("waiting", "task-1")
 
 
+def test_a_refusal_whose_record_was_committed_unnoticed_counts_once(runtime: Runtime, provider: FakeProvider) -> None:
+    provider.script.append(Held("rate_limited", "slow", 1000.0))
+    batch_id = submit(runtime, "a")
+    drain(interposed(runtime, after={2: database_is_away}))  # 1 claims, 2 records and is recorded again
+    found = job(runtime, batch_id)
+    assert (found.job.state, found.job.attempts, attempt_states(found)) == ("queued", 0, ["refused"])
+
+
 def test_answers_still_on_their_way_are_recorded_when_a_claim_meets_a_database_that_is_away(
     runtime: Runtime, provider: FakeProvider
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from app import logs
+from app.errors import DatabaseUnavailable
 
 
 def record(message: str, *args: object, **fields: object) -> logging.LogRecord:
@@ -32,15 +33,25 @@ def test_arguments_of_a_message_are_filled_in() -> None:
     assert line(record("took %d of %s", 2, "three")).endswith("INFO took 2 of three")
 
 
-def test_an_exception_follows_its_event() -> None:
+def test_an_exception_follows_its_event_without_its_words_which_may_quote_data() -> None:
     broken = record("sweep_failed")
     with pytest.raises(ValueError, match="invalid literal") as caught:
         int("one")
     broken.exc_info = (caught.type, caught.value, caught.tb)
     first, *rest = line(broken).splitlines()
     assert first.endswith("INFO sweep_failed")
-    assert rest[0].startswith("Traceback")
-    assert rest[-1].startswith("ValueError: invalid literal")
+    assert "test_event_lines.py" in rest[0]
+    assert rest[-1] == "ValueError"
+
+
+def test_an_exception_of_ours_keeps_its_words() -> None:
+    away = record("claim_postponed")
+    with pytest.raises(DatabaseUnavailable) as caught:
+        raise DatabaseUnavailable("OperationalError: server closed the connection") from OSError("secret")
+    away.exc_info = (caught.type, caught.value, caught.tb)
+    text = line(away)
+    assert "DatabaseUnavailable: OperationalError: server closed the connection" in text
+    assert "secret" not in text
 
 
 @pytest.fixture

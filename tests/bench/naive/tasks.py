@@ -19,7 +19,7 @@ http.headers["Authorization"] = "Token of-the-benchmark"
 
 
 @app.task(bind=True, max_retries=3)  # type: ignore[untyped-decorator]  # Celery has no types
-def submit_job(self, job_id: int) -> None:  # type: ignore[no-untyped-def]
+def submit_job(self, job_id: int) -> None:  # type: ignore[no-untyped-def]  # Celery has no types
     """Send one job to the provider; try again later if that fails."""
     with Session() as session:
         job = session.get_one(Job, job_id)
