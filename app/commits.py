@@ -14,29 +14,32 @@ Result = TypeVar("Result")
 
 
 class _Entry(Generic[Item, Result]):
-    __slots__ = ("error", "is_done", "item", "result")
+    """One caller's item. `woken` is set when it is done, or when it is on its caller to write the next group."""
+
+    __slots__ = ("error", "is_done", "item", "result", "woken")
 
     def __init__(self, item: Item) -> None:
         self.item = item
         self.is_done = False
         self.result: Result | None = None
         self.error: BaseException | None = RuntimeError("the commit of this item was interrupted")
+        self.woken = threading.Event()
 
 
 class GroupCommit(Generic[Item, Result]):
     """Gathers what callers bring into groups. `write` commits a group and returns one result an item, in order.
 
-    There is no thread and no timer: the caller that finds nobody writing writes for all who wait. So a lone caller
-    never waits for company, and whatever gathered during one commit is the next group. The queue is bounded by the
-    number of threads that call. When a group fails, each of its items is tried alone, so that a bad one fails alone;
-    only with the database away they all fail at once.
+    There is no thread and no timer: the caller that finds nobody writing writes for all who wait, then hands over to
+    the first of those who gathered meanwhile. So a lone caller never waits for company, and nobody is woken but who is
+    done or is next. The queue is bounded by the number of threads that call. When a group fails, each of its items is
+    tried alone, so that a bad one fails alone; only with the database away they all fail at once.
     """
 
     def __init__(self, most: int = 300) -> None:
         self._most = most
         self._queue: list[_Entry[Item, Result]] = []
         self._is_writing = False
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
 
     def submit(self, item: Item, write: Callable[[Sequence[Item]], Sequence[Result]]) -> Result:
         """The result of `item`, once its commit has returned. All callers bring a `write` that does the same.
@@ -45,33 +48,37 @@ class GroupCommit(Generic[Item, Result]):
             Exception: whatever `write` raised for this item.
         """
         entry: _Entry[Item, Result] = _Entry(item)
-        with self._changed:
+        with self._lock:
             self._queue.append(entry)
-        while group := self._next_group(entry):
-            self._lead(group, write)
+            leads, self._is_writing = not self._is_writing, True
+        if not leads:
+            entry.woken.wait()
+        if not entry.is_done:
+            self._lead(entry, write)
         if entry.error is not None:
             raise entry.error
         return entry.result  # type: ignore[return-value]  # without an error it has its result
 
-    def _next_group(self, entry: _Entry[Item, Result]) -> Sequence[_Entry[Item, Result]]:
-        """Wait until `entry` is done (then nothing is returned) or until it is on this caller to write a group."""
-        with self._changed:
-            self._changed.wait_for(lambda: entry.is_done or not self._is_writing)
-            if entry.is_done:
-                return ()
-            self._is_writing = True
-            group, self._queue = self._queue[: self._most], self._queue[self._most :]
-            return group
-
-    def _lead(self, group: Sequence[_Entry[Item, Result]], write: Callable[[Sequence[Item]], Sequence[Result]]) -> None:
+    def _lead(self, entry: _Entry[Item, Result], write: Callable[[Sequence[Item]], Sequence[Result]]) -> None:
+        """Write groups, oldest first, until the one with `entry` is written; then the next caller leads."""
         try:
-            _write_group(group, write)
+            while not entry.is_done:
+                with self._lock:
+                    group, self._queue = self._queue[: self._most], self._queue[self._most :]
+                try:
+                    _write_group(group, write)
+                finally:
+                    for written in group:
+                        written.is_done = True
+                        written.woken.set()
         finally:
-            with self._changed:
-                for entry in group:
-                    entry.is_done = True
-                self._is_writing = False
-                self._changed.notify_all()
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            self._is_writing = bool(self._queue)
+            if self._queue:
+                self._queue[0].woken.set()
 
 
 def _write_group(group: Sequence[_Entry[Item, Result]], write: Callable[[Sequence[Item]], Sequence[Result]]) -> None:

@@ -55,27 +55,26 @@ def claim(runtime: Runtime, provider: str, room: int, *, is_idle: bool) -> Seque
             return ()
         held_batches = [read("batch", hold.scope_id) for hold in held if hold.scope == "batch"]
         chosen = _choose(connection, provider, moment, room, held_batches, is_idle)
-        cases = jobs.lock(connection, chosen)
         claimed = {job_id: new_id() for job_id in chosen}
-        move_cases(connection, cases, [(job_id, Claimed(claimed[job_id])) for job_id in chosen], moment)
+        move_cases(connection, chosen, [(job_id, Claimed(claimed[job_id])) for job_id in chosen], moment)
         inputs = jobs.inputs(connection, chosen)
         slots = _slots(runtime.settings.rate_per_second, first_slot_at, len(chosen) + 1)
         if chosen:
             limits.reserve(connection, provider, slots[-1])
     lease_until = moment.timing.lease_until(moment.now)
     return [
-        _claim(runtime, cases[job_id], claimed[job_id], inputs[job_id], send_at, lease_until)
+        _claim(runtime, chosen[job_id], claimed[job_id], inputs[job_id], send_at, lease_until)
         for job_id, send_at in zip(chosen, slots, strict=False)
     ]
 
 
 def _choose(
     connection: Connection, provider: str, moment: Moment, room: int, held_batches: Sequence[UUID], is_idle: bool
-) -> Sequence[UUID]:
+) -> Mapping[UUID, Case]:
     """A suspect alone if one is due, and nothing until this process is idle for it; else whatever there is room for."""
     suspects = jobs.claimable(connection, provider, moment.now, 1, suspect=True, held=held_batches)
     if suspects:
-        return suspects if is_idle else ()
+        return suspects if is_idle else {}
     return jobs.claimable(connection, provider, moment.now, room, suspect=False, held=held_batches)
 
 

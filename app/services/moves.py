@@ -41,13 +41,13 @@ def move_cases(
         outcomes.append(step.outcome)
     changes = [(cases[job_id], current[job_id]) for job_id in cases]
     jobs.save(connection, changes)
-    for before, after in changes:
-        if before.job.state is not after.job.state:
-            _log(before, after)
+    if logger.isEnabledFor(logging.DEBUG):
+        _log(changes)
     ended = frozenset(after.job.batch_id for before, after in changes if before.job.is_open and not after.job.is_open)
     return Moved(tuple(outcomes), ended)
 
 
-def _log(before: Case, after: Case) -> None:
-    ids = {"job_id": str(after.job.id), "batch_id": str(after.job.batch_id), "attempts": after.job.attempts}
-    logger.info("job_moved", extra=ids | {"before": before.job.state, "after": after.job.state})
+def _log(changes: Sequence[tuple[Case, Case]]) -> None:
+    for before, after in changes:
+        ids = {"job_id": str(after.job.id), "batch_id": str(after.job.batch_id), "attempts": after.job.attempts}
+        logger.debug("job_moved", extra=ids | {"before": before.job.state, "after": after.job.state})

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, func, select
 
 from app.models import attempts
 from app.states import OPEN_ATTEMPT_STATES, Attempt, AttemptState, Case
+from app.store import bulk
 
 _CHANGING = (
     "state",
@@ -50,7 +51,7 @@ def in_flight(connection: Connection, provider: str) -> int:
 
 
 def save(connection: Connection, changes: Sequence[tuple[Case, Case]]) -> None:
-    """Write what changed between the two cases of each pair; closed ones first, as a job has one open attempt."""
+    """Write what changed between the two cases of each pair; what is closed comes before what is opened."""
     changed: list[dict[str, Any]] = []
     added: list[dict[str, Any]] = []
     for before, after in changes:
@@ -60,21 +61,12 @@ def save(connection: Connection, changes: Sequence[tuple[Case, Case]]) -> None:
                 added.append(_new_row(attempt, after.job.id))
             elif old != attempt:
                 changed.append(_changed_row(old, attempt))
-    if changed:
-        connection.execute(_UPDATE, sorted(changed, key=lambda row: row["state"] in OPEN_ATTEMPT_STATES))
-    if added:
-        connection.execute(insert(attempts), added)
-
-
-_UPDATE = (
-    update(attempts)
-    .where(attempts.c.id == bindparam("old_id"), attempts.c.state == bindparam("old_state"))
-    .values({name: bindparam(name) for name in _CHANGING})
-)
+    bulk.change(connection, attempts, changed, guards=("state",))
+    bulk.add(connection, attempts, added)
 
 
 def _changed_row(old: Attempt, new: Attempt) -> dict[str, Any]:
-    return {"old_id": old.id, "old_state": old.state} | {name: getattr(new, name) for name in _CHANGING}
+    return {"id": old.id, "old_state": old.state} | {name: getattr(new, name) for name in _CHANGING}
 
 
 def _new_row(attempt: Attempt, job_id: UUID) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, bindparam, select, update
+from sqlalchemy import Connection, Row, Select, select
 
 from app.models import batches, job_inputs, jobs
 from app.states import OPEN_JOB_STATES, Case, Job, JobState
@@ -36,13 +36,13 @@ def add(connection: Connection, rows: Sequence[dict[str, Any]], inputs: Sequence
 
 def claimable(
     connection: Connection, provider: str, now: datetime, limit: int, *, suspect: bool, held: Sequence[UUID]
-) -> Sequence[UUID]:
+) -> Mapping[UUID, Case]:
     """Up to `limit` queued jobs that are due, oldest alarm first, each locked; what others hold is passed over.
 
     A batch that is cancelled, expired or held gives none.
     """
     query = (
-        select(jobs.c.id)
+        select(jobs)
         .join(batches, batches.c.id == jobs.c.batch_id)
         .where(
             jobs.c.provider == provider,
@@ -58,7 +58,7 @@ def claimable(
     )
     if held:
         query = query.where(jobs.c.batch_id.not_in(held))
-    return connection.execute(query).scalars().all()
+    return _cases(connection, query)
 
 
 def lock(connection: Connection, job_ids: Iterable[UUID]) -> Mapping[UUID, Case]:
@@ -74,7 +74,8 @@ def peek(connection: Connection, job_ids: Iterable[UUID]) -> Mapping[UUID, Case]
 
 def _cases(connection: Connection, query: Select[Any]) -> Mapping[UUID, Case]:
     rows = connection.execute(query).all()
-    known = attempts.of_jobs(connection, [row.id for row in rows])
+    submitted = [row.id for row in rows if row.last_number]
+    known = attempts.of_jobs(connection, submitted) if submitted else {}
     return {row.id: Case(_job(row), known.get(row.id, {})) for row in rows}
 
 
@@ -86,9 +87,7 @@ def save(connection: Connection, changes: Sequence[tuple[Case, Case]]) -> None:
     changes = [(before, after) for before, after in changes if before != after]
     attempts.save(connection, changes)
     rows = [_changed_row(before.job, after.job) for before, after in changes if before.job != after.job]
-    if not rows:
-        return
-    written = connection.execute(_UPDATE, rows).rowcount
+    written = bulk.change(connection, jobs, rows, guards=("state", "current_attempt_id"))
     if written != len(rows):
         raise AssertionError(f"{len(rows) - written} of {len(rows)} jobs changed under their lock")
 
@@ -172,19 +171,8 @@ def next_claim(connection: Connection, provider: str) -> datetime | None:
     return min((at for at in due if at is not None), default=None)
 
 
-_UPDATE = (
-    update(jobs)
-    .where(
-        jobs.c.id == bindparam("old_id"),
-        jobs.c.state == bindparam("old_state"),
-        jobs.c.current_attempt_id.is_not_distinct_from(bindparam("old_attempt_id")),
-    )
-    .values({name: bindparam(name) for name in _CHANGING})
-)
-
-
 def _changed_row(old: Job, new: Job) -> dict[str, Any]:
-    guard = {"old_id": old.id, "old_state": old.state, "old_attempt_id": old.current_attempt_id}
+    guard = {"id": old.id, "old_state": old.state, "old_current_attempt_id": old.current_attempt_id}
     return guard | {name: getattr(new, name) for name in _CHANGING}
 
 
