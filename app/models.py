@@ -193,6 +193,7 @@ limits = Table(
     metadata,
     Column("provider", String(64), primary_key=True),
     Column("next_slot_at", UtcDateTime, nullable=False),
+    Column("is_full", Boolean, nullable=False),
 )
 
 api_keys = Table(

@@ -42,36 +42,47 @@ def claim(runtime: Runtime, provider: str, room: int, *, is_idle: bool) -> Seque
     """
     if runtime.settings.refusal_to_submit() is not None:
         return ()
-    moment = runtime.moment()
+    claims, is_newly_full = _claim(runtime, provider, room, is_idle)
+    if is_newly_full and not claims:
+        # A callback rings only if it sees the mark; a slot that came free just before it was set is seen here.
+        claims, _ = _claim(runtime, provider, room, is_idle)
+    return claims
+
+
+def _claim(runtime: Runtime, provider: str, room: int, is_idle: bool) -> tuple[Sequence[Claim], bool]:
+    """One claim, and whether it is the first to find no room in flight."""
+    settings, moment = runtime.settings, runtime.moment()
     with runtime.database.transaction() as connection:
-        first_slot_at = max(limits.lock(connection, provider, moment.now), moment.now)
+        limit = limits.lock(connection, provider, moment.now)
+        first_slot_at = max(limit.next_slot_at, moment.now)
+        room = min(room, _free_slots(settings.rate_per_second, first_slot_at, moment.now))
         held = holds.standing(connection, moment.now)
-        room = min(
-            room,
-            runtime.settings.max_in_flight - attempts.in_flight(connection, provider),
-            _free_slots(runtime.settings.rate_per_second, first_slot_at, moment.now),
-        )
         if room <= 0 or any(hold.scope == "provider" and hold.scope_id == provider for hold in held):
-            return ()
+            return (), False
+        room_in_flight = settings.max_in_flight - attempts.in_flight(connection, provider)
         held_batches = [read("batch", hold.scope_id) for hold in held if hold.scope == "batch"]
-        chosen = _choose(connection, provider, moment, room, held_batches, is_idle)
+        chosen = _choose(connection, provider, moment, min(room, room_in_flight), held_batches, is_idle)
         claimed = {job_id: new_id() for job_id in chosen}
         move_cases(connection, chosen, [(job_id, Claimed(claimed[job_id])) for job_id in chosen], moment)
-        inputs = jobs.inputs(connection, chosen)
-        slots = _slots(runtime.settings.rate_per_second, first_slot_at, len(chosen) + 1)
-        if chosen:
-            limits.reserve(connection, provider, slots[-1])
+        inputs = jobs.inputs(connection, chosen) if chosen else {}
+        slots = _slots(settings.rate_per_second, first_slot_at, len(chosen) + 1)
+        is_full = room_in_flight < room
+        if chosen or is_full != limit.is_full:
+            limits.write(connection, provider, slots[-1], is_full=is_full)
     lease_until = moment.timing.lease_until(moment.now)
-    return [
-        _claim(runtime, chosen[job_id], claimed[job_id], inputs[job_id], send_at, lease_until)
+    claims = [
+        _to_send(runtime, chosen[job_id], claimed[job_id], inputs[job_id], send_at, lease_until)
         for job_id, send_at in zip(chosen, slots, strict=False)
     ]
+    return claims, is_full and not limit.is_full
 
 
 def _choose(
     connection: Connection, provider: str, moment: Moment, room: int, held_batches: Sequence[UUID], is_idle: bool
 ) -> Mapping[UUID, Case]:
     """A suspect alone if one is due, and nothing until this process is idle for it; else whatever there is room for."""
+    if room <= 0:
+        return {}
     suspects = jobs.claimable(connection, provider, moment.now, 1, suspect=True, held=held_batches)
     if suspects:
         return suspects if is_idle else {}
@@ -92,7 +103,7 @@ def _slots(rate: float | None, first_slot_at: datetime, number: int) -> Sequence
     return [first_slot_at + index * step for index in range(number)]
 
 
-def _claim(
+def _to_send(
     runtime: Runtime,
     case: Case,
     attempt_id: UUID,

@@ -13,7 +13,7 @@ from app.services import finalizing
 from app.services.moves import move_cases
 from app.services.received import Received, callback_row, detail_of, event_of, result_rows
 from app.states import Case, Outcome
-from app.store import attempts, batches, callbacks, jobs, results
+from app.store import attempts, batches, callbacks, jobs, limits, results
 from app.transitions import Moment
 
 logger = logging.getLogger(__name__)
@@ -21,9 +21,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of one body. `outcome` None: its batch was removed. One of each group has the batches it ended."""
+    """What became of one body; `outcome` None: its batch was removed.
+
+    `follows_up`: one of each group sees to what comes after its commit, `ended_batches` among it.
+    """
 
     outcome: Outcome | None
+    follows_up: bool = False
     ended_batches: frozenset[UUID] = frozenset()
 
 
@@ -32,13 +36,23 @@ def keep(runtime: Runtime, received: Received) -> Outcome | None:
     kept: Kept | None = runtime.callback_commits.submit(received, partial(_keep_group, runtime))
     if kept is None:
         kept = _keep_past(runtime, received)
-    try:
-        finalizing.finalize(runtime, kept.ended_batches)
-    except DatabaseUnavailable:
-        # The body is committed, and that is what the provider is told; the next sweep finalizes.
-        logger.warning("finalize_postponed", exc_info=True)
-    runtime.doorbell.ring(received.provider)
+    if kept.follows_up:
+        _follow_up(runtime, kept.ended_batches)
     return kept.outcome
+
+
+def _follow_up(runtime: Runtime, ended_batches: frozenset[UUID]) -> None:
+    """Finalize what has ended, and ring where a slot that came free is waited for."""
+    try:
+        finalizing.finalize(runtime, ended_batches)
+        with runtime.database.reading() as connection:
+            waiting = limits.full(connection)
+    except DatabaseUnavailable:
+        # The bodies are committed, and that is what the provider is told; the next sweep does the rest.
+        logger.warning("follow_up_postponed", exc_info=True)
+        return
+    for provider in waiting:
+        runtime.doorbell.ring(provider)
 
 
 def _keep_group(runtime: Runtime, group: Sequence[Received]) -> Sequence[Kept | None]:
@@ -53,7 +67,7 @@ def _keep_group(runtime: Runtime, group: Sequence[Received]) -> Sequence[Kept | 
     kept = [Kept(outcomes[received.id]) if received.id in outcomes else None for received in group]
     first = next((index for index, one in enumerate(kept) if one is not None), None)
     if first is not None:
-        kept[first] = Kept(outcomes[group[first].id], ended)
+        kept[first] = Kept(outcomes[group[first].id], follows_up=True, ended_batches=ended)
     return kept
 
 
@@ -78,7 +92,7 @@ def _keep_past(runtime: Runtime, received: Received) -> Kept:
         for batch in locked.values():
             if batch.finalized_at is not None:
                 finalizing.freeze(connection, batch.id)
-    return Kept(outcomes[received.id], ended)
+    return Kept(outcomes[received.id], follows_up=True, ended_batches=ended)
 
 
 def _apply(

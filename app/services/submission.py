@@ -3,9 +3,10 @@
 import logging
 import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
 
 from app.clock import now
 from app.db import Connection
@@ -22,6 +23,8 @@ from app.transitions import Rejected as JobRejected
 logger = logging.getLogger(__name__)
 
 HANDED_BACK = "handed_back"
+MOST_AHEAD = 500
+GATHER_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,35 +39,72 @@ class Sent:
 def drain(runtime: Runtime, provider: str) -> bool:
     """Submit this provider's jobs until none can be claimed; False if another thread of this process is at it.
 
-    Slots are refilled as they come free. A ring that comes while it runs makes it look once more.
+    A ring that comes while it runs makes it look once more.
     """
-    return runtime.drains.run(provider, lambda: _drain(runtime, provider))
+    return runtime.drains.run(provider, lambda: _Drain(runtime, provider).run())
 
 
-def _drain(runtime: Runtime, provider: str) -> None:
-    outstanding: dict[Future[Sent], Claim] = {}
-    while True:
-        for claimed in _claim_more(runtime, provider, outstanding):
-            outstanding[runtime.sending.submit(_send, runtime, claimed)] = claimed
-        if not outstanding:
-            return
-        done, _ = wait(outstanding, return_when=FIRST_COMPLETED)
-        _record_patiently(runtime, [_result(future, outstanding.pop(future)) for future in done])
+class _Drain:
+    """One run over a provider's queue.
 
+    It claims ahead of its connections, at most what was sent in the last second, so that a claim is worth its
+    transaction and no claimed job waits long; it claims again when half of that is sent. What becomes of the submits
+    is written down in groups.
+    """
 
-def _claim_more(runtime: Runtime, provider: str, outstanding: dict[Future[Sent], Claim]) -> Sequence[Claim]:
-    room = runtime.settings.connections - len(outstanding)
-    # A job that may have killed its last worker travels alone, so that it takes no neighbours with it.
-    if room <= 0 or runtime.stopping.is_set() or any(claimed.is_suspect for claimed in outstanding.values()):
-        return ()
-    try:
-        return claim(runtime, provider, room, is_idle=not outstanding)
-    except DatabaseUnavailable:
-        if not outstanding:
-            raise
-        # What is on its way has an answer that must be written down: a task id that is lost can't be asked for.
-        logger.warning("claim_postponed", exc_info=True)
-        return ()
+    def __init__(self, runtime: Runtime, provider: str) -> None:
+        self._runtime = runtime
+        self._provider = provider
+        self._outstanding: dict[Future[Sent], Claim] = {}
+        self._finished: SimpleQueue[Future[Sent]] = SimpleQueue()
+        self._ahead = runtime.settings.connections
+        self._claimed_at = time.monotonic()
+        self._sent_since = 0
+
+    def run(self) -> None:
+        while True:
+            for claimed in self._claim():
+                future = self._runtime.sending.submit(_send, self._runtime, claimed)
+                self._outstanding[future] = claimed
+                future.add_done_callback(self._finished.put)
+            if not self._outstanding:
+                return
+            group = self._gather()
+            self._sent_since += len(group)
+            _record_patiently(self._runtime, [_result(future, self._outstanding.pop(future)) for future in group])
+
+    def _claim(self) -> Sequence[Claim]:
+        # A job that may have killed its last worker travels alone, so that it takes no neighbours with it.
+        has_suspect = any(claimed.is_suspect for claimed in self._outstanding.values())
+        if len(self._outstanding) > self._ahead // 2 or has_suspect or self._runtime.stopping.is_set():
+            return ()
+        self._keep_pace()
+        room = self._ahead - len(self._outstanding)
+        try:
+            return claim(self._runtime, self._provider, room, is_idle=not self._outstanding)
+        except DatabaseUnavailable:
+            if not self._outstanding:
+                raise
+            # What is on its way has an answer that must be written down: a task id that is lost can't be asked for.
+            logger.warning("claim_postponed", exc_info=True)
+            return ()
+
+    def _keep_pace(self) -> None:
+        now_seconds = time.monotonic()
+        per_second = self._sent_since / max(now_seconds - self._claimed_at, 0.001)
+        self._ahead = min(MOST_AHEAD, max(self._runtime.settings.connections, int(per_second)))
+        self._claimed_at, self._sent_since = now_seconds, 0
+
+    def _gather(self) -> Sequence[Future[Sent]]:
+        """Wait for the next submit to end, and a moment for company: nobody waits for an ack to be written."""
+        group = [self._finished.get()]
+        deadline = time.monotonic() + GATHER_SECONDS
+        while len(group) < len(self._outstanding):
+            try:
+                group.append(self._finished.get(timeout=max(0.0, deadline - time.monotonic())))
+            except Empty:
+                break
+        return group
 
 
 def _send(runtime: Runtime, claimed: Claim) -> Sent:

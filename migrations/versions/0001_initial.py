@@ -105,6 +105,7 @@ def upgrade() -> None:
         "limits",
         sa.Column("provider", sa.String(length=64), nullable=False),
         sa.Column("next_slot_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("is_full", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("provider", name=op.f("pk_limits")),
     )
     op.create_table(

@@ -39,7 +39,7 @@ def sqlite(tmp_path: Path) -> Iterator[Database]:
 
 
 def keep(connection: Connection, at: datetime, provider: str = "p") -> None:
-    connection.execute(sqlalchemy.insert(limits), {"provider": provider, "next_slot_at": at})
+    connection.execute(sqlalchemy.insert(limits), {"provider": provider, "next_slot_at": at, "is_full": False})
 
 
 def kept(connection: Connection) -> list[datetime]:
