@@ -6,6 +6,7 @@ from freezegun.api import FrozenDateTimeFactory
 from app.clock import now
 from app.providers.base import Accepted, Rejected
 from app.runtime import Runtime
+from app.services import finalizing
 from tests.conftest import MakeRuntime
 from tests.factories import (
     attempt_states,
@@ -25,6 +26,7 @@ from tests.factories import (
     take_one,
 )
 from tests.fakes import failure, success
+from tests.gates import while_uncommitted
 
 
 def test_a_batch_is_in_progress_until_its_last_job_ends(runtime: Runtime, clock: FrozenDateTimeFactory) -> None:
@@ -139,3 +141,32 @@ def test_the_counts_of_a_finalized_batch_equal_its_jobs_whatever_comes_late(
     after, told = batch(runtime, batch_id), states(runtime, batch_id)
     assert {state: told.count(state) for state in told} == counts(runtime, batch_id)
     assert (after.finalized_at, after.status) == (before.finalized_at, "completed")
+
+
+def test_two_late_results_at_once_are_both_counted_in_their_finalized_batch(
+    runtime: Runtime, make_runtime: MakeRuntime
+) -> None:
+    other = make_runtime()
+    batch_id = submit(runtime, "a", "b")
+    first, second = (claimed.submission for claimed in take(runtime))
+    for submitted in (first, second):
+        deliver(runtime, submitted, failure("9"))
+    while_uncommitted(
+        runtime,
+        lambda gated: deliver(gated, first, success("x")),
+        lambda: deliver(other, second, success("y")),
+        skip=1,  # a late body takes two transactions, and the second completes its job
+    )
+    assert (states(runtime, batch_id), counts(runtime, batch_id)) == (["completed"] * 2, {"completed": 2})
+
+
+def test_a_job_that_ends_while_its_batch_is_finalized_is_counted(runtime: Runtime, make_runtime: MakeRuntime) -> None:
+    other = make_runtime()
+    batch_id = submit(runtime, "a", "b")
+    first, second = (claimed.submission for claimed in take(runtime))
+    deliver(runtime, first, failure("9"))
+    deliver(interposed(runtime, before={2: database_is_away}), second, success("y"))
+    while_uncommitted(
+        runtime, lambda gated: finalizing.finalize(gated, [batch_id]), lambda: deliver(other, first, success("x"))
+    )
+    assert (states(runtime, batch_id), counts(runtime, batch_id)) == (["completed"] * 2, {"completed": 2})

@@ -35,6 +35,7 @@ from tests.factories import (
     token_of,
 )
 from tests.fakes import failure, success, unrecognised
+from tests.gates import Gate
 
 GOOD, BETTER, BAD = success("good"), success("better"), failure("9")
 
@@ -101,18 +102,6 @@ def test_simultaneous_callbacks_for_one_job_complete_it_once(runtime: Runtime) -
         found = job(runtime, batch_id)
         assert (found.job.state, attempt_states(found), len(found.callbacks)) == ("completed", ["completed"], 5)
         assert counts(runtime, batch_id) == {"completed": 1}
-
-
-class Gate:
-    """Holds every commit until it is opened."""
-
-    def __init__(self) -> None:
-        self.reached = threading.Event()
-        self.open = threading.Event()
-
-    def __call__(self) -> None:
-        self.reached.set()
-        assert self.open.wait(20)
 
 
 def _post(client: FlaskClient, submitted: Submission, body: bytes) -> int:

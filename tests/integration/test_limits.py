@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from queue import Queue
 
@@ -27,6 +27,7 @@ from tests.factories import (
     take_one,
 )
 from tests.fakes import FakeProvider, success
+from tests.gates import while_uncommitted
 
 
 def _seconds_ahead(runtime: Runtime) -> list[float]:
@@ -111,6 +112,27 @@ def test_an_unknown_outcome_is_in_flight_because_it_may_have_been_accepted(
     record(runtime, take_one(runtime), Unknown("http_503", "HTTP 503", 503))
     clock.tick(29)
     assert not take(runtime)
+
+
+def test_a_worker_counts_what_another_is_just_claiming(make_runtime: MakeRuntime) -> None:
+    one, two = make_runtime(max_in_flight=3), make_runtime(max_in_flight=3)
+    batch_id = submit(one, *["x"] * 10)
+    deliver(one, take(one, 1)[0].submission, success("x"))
+    is_early = while_uncommitted(one, lambda gated: take(gated, 2), lambda: take(two, 3))
+    assert (is_early, states(one, batch_id).count("submitting")) == (False, 3)
+
+
+def test_a_worker_takes_no_slot_that_another_is_just_taking(make_runtime: MakeRuntime) -> None:
+    one, two = make_runtime(rate_per_second=2.0), make_runtime(rate_per_second=2.0)
+    submit(one, *["x"] * 10)
+    take(one, 1)
+    slots: list[datetime] = []
+
+    def claim(worker: Runtime) -> None:
+        slots.extend(claimed.send_at for claimed in take(worker, 1))
+
+    while_uncommitted(one, claim, lambda: claim(two))
+    assert len(slots) == len(set(slots)) >= 1
 
 
 class CountingProvider(FakeProvider):
