@@ -5,74 +5,106 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
-from tests.bench import figures, limits
+from tests.bench import chart, figures, limits, surroundings
 from tests.bench.designs import Design, Tuning
 from tests.bench.machine import Machine
 from tests.bench.obvious import Obvious
 from tests.bench.ours import Ours
-from tests.bench.rows import accept, end_to_end, flow, latency, memory
-from tests.bench.rows.plan import SMOKE, Measured, Plan
+from tests.bench.rows import fast, growth
+from tests.bench.rows.groups import Group, chosen
+from tests.bench.rows.plan import SMOKE, Plan
 
-GROUPS: Sequence[ModuleType] = (accept, flow, end_to_end, latency, memory)
 DESIGNS: Sequence[type[Design]] = (Ours, Obvious)
+
+
+class Bench:
+    """One run: what was measured, and what of ours was lost."""
+
+    def __init__(self, machine: Machine, plan: Plan, tuning: Tuning, designs: Sequence[str]) -> None:
+        self._machine, self._plan, self._tuning = machine, plan, tuning
+        self._designs = [design for design in DESIGNS if design.name in designs]
+        self.samples = figures.Samples()
+        self.lost: list[str] = []
+
+    def run(self, rounds: int, names: Sequence[str]) -> None:
+        """All rounds of these rows (all if none is named), ours and the obvious design by turns."""
+        for number in range(rounds):
+            self.samples.add("limit", limits.measure(self._machine, self._plan, self._tuning.workers))
+            for group in chosen(names):
+                if not (group.is_once and number) and self._can_run(group):
+                    self._measure(group, number)
+
+    def grow(self, jobs: int) -> None:
+        """The growth rows: a database with so many jobs beside a smaller one."""
+        self.samples.add("limit", growth.measure(self._machine, min(growth.SMALL, jobs)))
+        self.samples.add("ours", growth.measure(self._machine, jobs))
+
+    def _can_run(self, group: Group) -> bool:
+        reason = fast.unavailable() if group.is_fast else None
+        if reason is not None:
+            print(f"{', '.join(group.names)} not measured: {reason}", flush=True)
+        return reason is None
+
+    def _measure(self, group: Group, number: int) -> None:
+        for made in self._designs[: 1 if group.is_fast else None]:
+            began = time.monotonic()
+            measured = group.measure(made(self._machine, self._tuning), self._plan)
+            self.samples.add(made.name, measured.figures)
+            shown = "  ".join(f"{name} {value:.4g}" for name, value in measured.figures.items())
+            print(f"round {number + 1}  {made.name:8}  {shown}  ({time.monotonic() - began:.0f} s)", flush=True)
+            for line in (*measured.notes, *measured.complaints):
+                print(f"    {line}", flush=True)
+            self.lost += measured.complaints if made is Ours else []
 
 
 def main() -> int:
     """The exit status: 1 if a job of ours was lost."""
     arguments = _arguments()
     plan = SMOKE if arguments.smoke else Plan(jobs=arguments.jobs, obvious_jobs=max(1, arguments.jobs // 10))
-    samples, lost = _measure(arguments, plan)
-    rows = figures.rows_of(samples.figures())
+    tuning = Tuning(arguments.workers, arguments.connections, arguments.in_flight, dict(arguments.set))
+    place = surroundings.words()
+    print(place, flush=True)
+    with Machine() as machine:
+        bench = Bench(machine, plan, tuning, arguments.designs)
+        bench.run(1 if arguments.smoke else arguments.rounds, arguments.only)
+        if arguments.scale:
+            bench.grow(arguments.scale)
+    _report(bench, arguments, place)
+    return 1 if bench.lost else 0
+
+
+def _report(bench: Bench, arguments: argparse.Namespace, place: str) -> None:
+    rows = figures.rows_of(bench.samples.figures())
     print(figures.table(rows))
+    print("Nothing of ours was lost." if not bench.lost else "\n".join(bench.lost))
     if arguments.json:
         figures.write(rows, arguments.json)
-    return 1 if lost else 0
-
-
-def _measure(arguments: argparse.Namespace, plan: Plan) -> tuple[figures.Samples, list[str]]:
-    """All rounds of all rows; and what of ours was lost."""
-    tuning = Tuning(arguments.workers, arguments.connections, arguments.in_flight, dict(arguments.set))
-    samples, lost = figures.Samples(), []
-    with Machine() as machine:
-        for number in range(arguments.rounds):
-            samples.add("limit", limits.measure(machine, plan, tuning.workers))
-            for group in _chosen(arguments.only):
-                for made in [each for each in DESIGNS if each.name in arguments.designs]:
-                    measured = _one(group, made(machine, tuning), plan, number)
-                    samples.add(made.name, measured.figures)
-                    lost += [each for each in measured.complaints if made is Ours]
-    return samples, lost
-
-
-def _chosen(names: Sequence[str]) -> list[ModuleType]:
-    return [group for group in GROUPS if not names or set(names) & set(group.NAMES)]
-
-
-def _one(group: ModuleType, design: Design, plan: Plan, number: int) -> Measured:
-    began = time.monotonic()
-    measured: Measured = group.measure(design, plan)
-    shown = "  ".join(f"{name} {value:.4g}" for name, value in measured.figures.items())
-    print(f"round {number + 1}  {design.name:8}  {shown}  ({time.monotonic() - began:.0f} s)", flush=True)
-    for line in (*measured.notes, *measured.complaints):
-        print(f"    {line}", flush=True)
-    return measured
+    if arguments.svg:
+        chart.write(rows, f"Per second, beside the limit measured in the same run. {place}", arguments.svg)
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=20_000)
-    parser.add_argument("--smoke", action="store_true")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
-    parser.add_argument("--designs", nargs="+", default=["ours", "obvious"])
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--in-flight", type=int, default=2000)
-    parser.add_argument("--set", nargs="+", default=[], type=lambda text: text.split("=", 1), metavar="NAME=VALUE")
-    parser.add_argument("--json", type=Path)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    add = parser.add_argument
+    add("--rounds", type=int, default=3, help="how often each row is measured; the medians count")
+    add("--jobs", type=int, default=20_000, help="jobs a row; the obvious design gets a tenth of them")
+    add("--smoke", action="store_true", help="one small round, to see that everything works")
+    add("--only", nargs="+", default=[], metavar="ROW", help="these rows and what is measured with them")
+    add("--designs", nargs="+", default=["ours", "obvious"], choices=["ours", "obvious"])
+    add("--scale", type=int, metavar="JOBS", help="also the growth rows, in a database with so many jobs")
+    add("--workers", type=int, default=2, help="worker processes of ours")
+    add("--connections", type=int, default=16, help="HIVEBATCH_CONNECTIONS")
+    add("--in-flight", type=int, default=2000, help="HIVEBATCH_MAX_IN_FLIGHT")
+    add("--set", nargs="+", default=[], type=_setting, metavar="NAME=VALUE", help="more HIVEBATCH_ settings")
+    add("--json", type=Path, help="write the rows there")
+    add("--svg", type=Path, help="write the chart there")
     return parser.parse_args()
+
+
+def _setting(given: str) -> tuple[str, str]:
+    name, _, value = given.partition("=")
+    return name, value
 
 
 if __name__ == "__main__":

@@ -28,8 +28,3 @@ def complaints(design: Design, ledger: Sequence[Entry], jobs: int) -> list[str]:
 
 def _is_named(entry: Entry, job: str) -> bool:
     return entry.metadata == job
-
-
-def unfinished(design: Design) -> int:
-    """How many submits the books don't show as completed."""
-    return sum(row[2] != "completed" for row in design.books())

@@ -47,7 +47,7 @@ class Caller:
             await asyncio.get_running_loop().create_connection(lambda: _Line(self), *self._address)
         except OSError:
             self.closed(None)
-            if not self._open and self._waiting:
+            while self._waiting and not self._open:
                 self._waiting.popleft().on_answer(0)
 
     def free(self, line: "_Line") -> None:
@@ -60,6 +60,8 @@ class Caller:
         self._open -= 1
         if line in self._idle:
             self._idle.remove(line)
+        if line is not None:
+            self._go_on()
 
 
 class _Line(asyncio.Protocol):

@@ -52,8 +52,11 @@ class Design(ABC):
         with self._owned:
             self._start_web()
             self._database = self._owned.enter_context(psycopg.connect(self.dsn, autocommit=True))
-            yield
-            self.processes.clear()
+            try:
+                yield
+            except BaseException:
+                self._tell()
+                raise
 
     def start_workers(self) -> None:
         """Start what submits, and wait until it runs."""
@@ -94,6 +97,12 @@ class Design(ABC):
     @property
     def port(self) -> int:
         return port_of(self.url)
+
+    def _tell(self) -> None:
+        """What the processes printed last: whatever went wrong, they saw it."""
+        print(f"{self.name} failed: {self.count(self.SUBMITTED)} submitted, {self.count(self.STORED)} stored")
+        for process in self.processes:
+            print(f"--- {process.pid}\n{process.printed[-2000:]}", flush=True)
 
     def _run(self, name: str, line: str) -> None:
         running: AbstractContextManager[Process] = self.machine.running(name, line, self.environment)

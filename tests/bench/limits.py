@@ -34,6 +34,8 @@ _COPY = "COPY bench FROM STDIN"
 def measure(machine: Machine, plan: Plan, workers: int) -> Mapping[str, float]:
     """The limits by the names of the rows that they belong to."""
     copied = _copy(machine, plan.jobs)
+    alone = _call_provider(machine, plan.jobs)
+    print(f"the load generator alone makes {alone:,.0f} calls a second; COPY {copied:,.0f} rows", flush=True)
     with _bare_server(machine) as url:
         called, p99 = _call(machine, url, plan.jobs)
         exchange = _exchange_ms(url)
@@ -84,6 +86,14 @@ def _commit_ms(machine: Machine) -> float:
 def _connected(machine: Machine) -> Iterator[psycopg.Connection]:
     with psycopg.connect(machine.new_database().replace("+psycopg", ""), autocommit=True) as connection:
         yield connection
+
+
+def _call_provider(machine: Machine, number: int) -> float:
+    """Calls a second that the load generator makes to a second one of its kind: it must not be what is measured."""
+    url = f"http://127.0.0.1:{free_port()}"
+    with machine.running("target", f"exec python -m tests.bench.provider --port {port_of(url)}"):
+        wait_for(f"{url}/bench/ledger")
+        return _call(machine, f"{url}/nothing", number)[0]
 
 
 @contextmanager

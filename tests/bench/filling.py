@@ -1,0 +1,150 @@
+"""Fills a database: a few real jobs, copied inside the database until there are as many as are wanted.
+
+200 batches, one of them with half of the jobs. 5,000 jobs of a million are open, half of them in the large batch,
+half in the newest ones; the open ones are queued and waiting by turns, all others completed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, Table, text
+
+from app.clock import now
+from app.models import attempts, batches, callbacks, job_inputs, job_results, jobs
+from app.providers.base import Accepted
+from app.runtime import Runtime
+from app.services import callbacks as callback_service
+from app.services import claims, creation, submission
+from app.services.claims import Claim
+from app.services.submission import Sent
+from app.services.views import NewBatch, NewJob
+from tests.bench import bodies
+
+OWNER = "bench"
+BATCHES = 200
+OPEN_SHARE = 200
+"""One of so many jobs is open."""
+
+_ID = "('01900000-0000-7000-8000-' || lpad(to_hex({}::bigint), 12, '0'))::uuid"
+_DUE = "t.due_at + g * interval '1 millisecond'"
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What is in there."""
+
+    jobs: int
+    large_batch: UUID
+    middle_batch: UUID
+    some_job: UUID
+
+
+def fill(runtime: Runtime, number: int) -> Filled:
+    """Bring an empty, migrated database to so many jobs, and its statistics up to date."""
+    completed, waiting, queued = _templates(runtime)
+    opened = number // OPEN_SHARE // 2
+    with runtime.database.transaction() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        _copy_batches(connection, completed, waiting, number, opened)
+        for first, last in ((0, number // 2), (number // 2, number)):
+            _copy_jobs(connection, completed, number, f"g > {first} AND g <= {last - opened}")
+            recent = f"g > {last - opened} AND g <= {last}"
+            _copy_jobs(connection, waiting, number, f"{recent} AND g % 2 = 0")
+            _copy_jobs(connection, queued, number, f"{recent} AND g % 2 = 1")
+    with runtime.database.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
+    return Filled(number, _id(1), _id(BATCHES // 2), _id(number // 3))
+
+
+def _id(number: int) -> UUID:
+    return UUID(f"01900000-0000-7000-8000-{number:012x}")
+
+
+# --- one real job of each kind ---
+
+
+def _templates(runtime: Runtime) -> tuple[UUID, UUID, UUID]:
+    """The batches of a completed, a waiting and a queued job, each alone in it."""
+    completed, task_id = _submitted(runtime), "task-of-the-benchmark"
+    token = completed.submission.callback_url.rpartition("/")[2]
+    callback_service.receive(runtime, token, bodies.result(task_id, completed.submission.metadata))
+    waiting = _submitted(runtime)
+    return _batch_of(runtime, completed), _batch_of(runtime, waiting), _created(runtime)
+
+
+def _created(runtime: Runtime) -> UUID:
+    job = bodies.job(0)
+    new = NewJob("job", str(job["text_data"])[:200], {"max_tokens": 64})
+    return creation.create(runtime, NewBatch(owner=OWNER), [new]).batch_id
+
+
+def _submitted(runtime: Runtime) -> Claim:
+    _created(runtime)
+    (claimed,) = claims.claim(runtime, "hive_v2", 1, is_idle=True)
+    submission.record(runtime, [Sent(claimed, now(), Accepted("task-of-the-benchmark", 200))])
+    return claimed
+
+
+def _batch_of(runtime: Runtime, claimed: Claim) -> UUID:
+    subject = runtime.signer.verify(claimed.submission.callback_url.rpartition("/")[2])
+    assert subject is not None
+    return subject.batch_id
+
+
+# --- many copies of it ---
+
+
+def _copy_batches(connection: Connection, completed: UUID, waiting: UUID, number: int, opened: int) -> None:
+    """Batch 1 is the large one. It is open, and so are the newest."""
+    last_closed = _batch_number(number - opened, number) - 1
+    total = f"CASE g WHEN 1 THEN {number // 2} ELSE {number // 2 // (BATCHES - 1)} END"
+    closed = {"id": _ID.format("g"), "total": total, "final_counts": f"json_build_object('completed', {total})"}
+    still_open = closed | {"final_counts": "NULL"}
+    everything = f"generate_series(1, {BATCHES}) g"
+    _copy(connection, batches, completed, everything, f"g BETWEEN 2 AND {last_closed}", closed)
+    _copy(connection, batches, waiting, everything, f"NOT g BETWEEN 2 AND {last_closed}", still_open)
+
+
+def _batch_number(job: int, number: int) -> int:
+    """Which batch a job is in; `_BATCH` says the same in SQL."""
+    half = number // 2
+    return 1 if job <= half else 2 + (job - half - 1) * (BATCHES - 1) // (number - half)
+
+
+def _copy_jobs(connection: Connection, template: UUID, number: int, which: str) -> None:
+    half = number // 2
+    batch = f"CASE WHEN g <= {half} THEN 1 ELSE 2 + (g - {half} - 1) * {BATCHES - 1} / {number - half} END"
+    own, of_batch = _ID.format("g"), _ID.format(batch)
+    attempt = "CASE WHEN t.current_attempt_id IS NOT NULL THEN " + own + " END"
+    series = f"generate_series(1::bigint, {number}) g"
+    job = {"id": own, "batch_id": of_batch, "position": "g", "custom_id": "'job-' || g", "due_at": _DUE}
+    _copy(connection, jobs, template, series, which, job | {"current_attempt_id": attempt})
+    in_job = "t.job_id IN (SELECT id FROM jobs WHERE batch_id = :template)"
+    _copy(connection, job_inputs, template, series, which, {"job_id": own}, in_job)
+    of_attempt = {"id": own, "job_id": own, "provider_task_id": "t.provider_task_id || g"}
+    _copy(connection, attempts, template, series, which, of_attempt, in_job)
+    body = {"id": own, "attempt_id": own, "job_id": own, "batch_id": of_batch}
+    _copy(connection, callbacks, template, series, which, body)
+    result = {"job_id": own, "attempt_id": own, "callback_id": own}
+    _copy(connection, job_results, template, series, which, result, in_job)
+
+
+def _copy(
+    connection: Connection,
+    table: Table,
+    template: UUID,
+    series: str,
+    which: str,
+    changed: Mapping[str, str],
+    chosen: str = "",
+) -> None:
+    """As many copies of the template's row as `which` picks of the series, with these columns changed."""
+    names = [column.name for column in table.columns]
+    columns = ", ".join(changed.get(name, f"t.{name}") for name in names)
+    chosen = chosen or ("t.id = :template" if table is batches else "t.batch_id = :template")
+    statement = (
+        f"INSERT INTO {table.name} ({', '.join(names)}) "  # noqa: S608 - names of columns, and our own expressions
+        f"SELECT {columns} FROM {table.name} t CROSS JOIN {series} WHERE ({which}) AND {chosen}"
+    )
+    connection.execute(text(statement), {"template": template})
