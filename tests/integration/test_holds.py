@@ -16,6 +16,7 @@ from tests.factories import (
     PROVIDER,
     attempt_states,
     batch,
+    counts,
     drain,
     held,
     job,
@@ -184,3 +185,26 @@ def test_a_hold_that_is_not_there_cannot_be_lifted(runtime: Runtime) -> None:
     with pytest.raises(NotFound):
         holds.lift(runtime, "provider", PROVIDER, "rate_limited", "tests")
     assert held(runtime) == ()
+
+
+def test_what_was_claimed_ahead_is_not_sent_into_a_hold(make_runtime: MakeRuntime) -> None:
+    runtime = make_runtime(connections=1, max_in_flight=1000)
+    provider = runtime.providers[PROVIDER]
+    assert isinstance(provider, FakeProvider)
+    provider.script.extend([Accepted(f"task-{number}", 200) for number in range(40)] + [SLOW_DOWN] * 160)
+    batch_id = submit(runtime, *["x"] * 200)
+    drain(runtime)
+    assert counts(runtime, batch_id) == {"waiting": 40, "queued": 160}
+    assert len(provider.submissions) <= 42
+
+
+def test_a_key_that_is_refused_is_not_tried_with_all_that_was_claimed_ahead(make_runtime: MakeRuntime) -> None:
+    runtime = make_runtime(connections=1, max_in_flight=1000)
+    provider = runtime.providers[PROVIDER]
+    assert isinstance(provider, FakeProvider)
+    refused = not_accepted(401, "HTTP 401", {})
+    provider.script.extend([Accepted(f"task-{number}", 200) for number in range(40)] + [refused] * 160)
+    batch_id = submit(runtime, *["x"] * 200)
+    drain(runtime)
+    assert counts(runtime, batch_id) == {"waiting": 40, "queued": 160}
+    assert len(provider.submissions) <= 42

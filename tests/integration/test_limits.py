@@ -12,6 +12,7 @@ from freezegun.api import FrozenDateTimeFactory
 from app.clock import now
 from app.providers.base import Accepted, Held, Submission, SubmitOutcome, Unknown
 from app.runtime import Runtime
+from app.services import batches
 from tests.conftest import MakeRuntime
 from tests.factories import (
     PROVIDER,
@@ -26,7 +27,7 @@ from tests.factories import (
     take,
     take_one,
 )
-from tests.fakes import FakeProvider, success
+from tests.fakes import FakeProvider, RecordingDoorbell, success
 from tests.gates import while_uncommitted
 
 
@@ -102,6 +103,22 @@ def test_room_in_flight_is_free_again_when_an_attempt_ends(
     sweep(runtime)
     assert len(take(runtime)) == 1
     assert states(runtime, batch_id).count("submitting") == 1
+
+
+@pytest.mark.parametrize("how", ["callback", "cancel"])
+def test_workers_are_woken_when_room_comes_free_that_somebody_waits_for(make_runtime: MakeRuntime, how: str) -> None:
+    runtime = make_runtime(max_in_flight=1)
+    assert isinstance(runtime.doorbell, RecordingDoorbell)
+    first_id = submit(runtime, "a")
+    submit(runtime, "b")
+    claimed = take_one(runtime)
+    drain(runtime)
+    runtime.doorbell.rings.clear()
+    if how == "callback":
+        deliver(runtime, claimed.submission, success("x"))
+    else:
+        batches.cancel(runtime, None, first_id)
+    assert runtime.doorbell.rings == [PROVIDER]
 
 
 def test_an_unknown_outcome_is_in_flight_because_it_may_have_been_accepted(

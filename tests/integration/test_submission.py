@@ -9,6 +9,7 @@ from app.clock import now
 from app.errors import DatabaseUnavailable
 from app.providers.base import Accepted, Held, Rejected, Submission, SubmitOutcome
 from app.runtime import Runtime
+from tests.conftest import MakeRuntime
 from tests.factories import (
     attempt_states,
     batch,
@@ -194,3 +195,24 @@ def test_all_jobs_are_submitted_however_few_can_be_sent_at_once(runtime: Runtime
     assert counts(runtime, batch_id) == {"waiting": 25}
     assert len({submitted.callback_url for submitted in provider.submissions}) == 25
     assert not take(runtime)
+
+
+def test_what_waited_too_long_for_a_connection_is_handed_back_and_no_attempt_is_counted(
+    make_runtime: MakeRuntime, clock: FrozenDateTimeFactory
+) -> None:
+    runtime = make_runtime(connections=1, max_in_flight=1000)
+    provider = runtime.providers["hive_v2"]
+    assert isinstance(provider, FakeProvider)
+
+    def take_ages(_: Submission) -> SubmitOutcome:
+        clock.tick(15)  # the leases of what was claimed ahead end, and somebody sweeps
+        sweep(runtime)
+        return Accepted("slow", 200)
+
+    provider.script.extend([Accepted(f"fast-{number}", 200) for number in range(10)] + [take_ages])
+    batch_id = submit(runtime, *map(str, range(40)))
+    drain(runtime)
+    found = [job(runtime, batch_id, f"job-{number}") for number in range(40)]
+    assert counts(runtime, batch_id) == {"waiting": 40}
+    assert {each.job.attempts for each in found} == {1}
+    assert len(provider.submissions) == 40
