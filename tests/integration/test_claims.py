@@ -1,5 +1,6 @@
 """Claims: what is committed before the provider hears of a job, and what must not be claimed."""
 
+import threading
 from datetime import timedelta
 
 from freezegun.api import FrozenDateTimeFactory
@@ -203,6 +204,24 @@ def test_a_drain_sends_suspects_one_at_a_time(
     drain(runtime)
     assert [beside[text] for text in "stu"] == [1, 1, 1]
     assert states(runtime, batch_id) == ["waiting"]
+
+
+def test_nothing_joins_a_suspect_on_its_way_however_long_it_takes(
+    runtime: Runtime, provider: FakeProvider, clock: FrozenDateTimeFactory
+) -> None:
+    _suspects(runtime, clock, "s")
+    submit(runtime, "plain")
+    has_company, was_joined = threading.Event(), []
+
+    def answer(submitted: Submission) -> SubmitOutcome:
+        if submitted.text_data == "s":
+            was_joined.append(has_company.wait(0.3))  # longer than a drain waits before it looks again
+        has_company.set()
+        return Accepted(f"task-{submitted.text_data}", 200)
+
+    provider.script.extend([answer, answer])
+    drain(runtime)
+    assert (was_joined, len(provider.submissions)) == ([False], 2)
 
 
 def test_a_job_that_its_next_worker_survived_is_no_suspect_any_more(
