@@ -216,3 +216,26 @@ def test_what_waited_too_long_for_a_connection_is_handed_back_and_no_attempt_is_
     assert counts(runtime, batch_id) == {"waiting": 40}
     assert {each.job.attempts for each in found} == {1}
     assert len(provider.submissions) == 40
+
+
+def test_one_slow_answer_does_not_keep_new_jobs_from_the_connections_that_are_free(
+    runtime: Runtime, provider: FakeProvider
+) -> None:
+    is_under_way, second_came, waited = threading.Event(), threading.Event(), []
+
+    def answer(submitted: Submission) -> SubmitOutcome:
+        if submitted.text_data == "slow":
+            is_under_way.set()
+            waited.append(second_came.wait(5))
+        second_came.set()
+        return Accepted(f"task-{submitted.text_data}", 200)
+
+    provider.script.extend([answer, answer])
+    submit(runtime, "slow")
+    draining = threading.Thread(target=drain, args=(runtime,))
+    draining.start()
+    assert is_under_way.wait(10)
+    batch_id = submit(runtime, "new")
+    drain(runtime)  # what the ring for the new batch does
+    draining.join(20)
+    assert (waited, states(runtime, batch_id)) == ([True], ["waiting"])
