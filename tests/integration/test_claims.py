@@ -181,10 +181,21 @@ def _suspects(runtime: Runtime, clock: FrozenDateTimeFactory, *texts: str) -> No
 
 def test_jobs_that_may_have_killed_their_worker_go_alone(runtime: Runtime, clock: FrozenDateTimeFactory) -> None:
     _suspects(runtime, clock, "s", "t")
-    submit(runtime, "plain")
     assert not take(runtime, is_idle=False)
+    submit(runtime, "plain")
     taken = [[claimed.submission.text_data for claimed in take(runtime)] for _ in range(3)]
     assert [sorted(texts) for texts in taken] in ([["s"], ["t"], ["plain"]], [["t"], ["s"], ["plain"]])
+
+
+def test_a_busy_process_passes_a_suspect_over_for_a_while_and_then_becomes_idle_for_it(
+    runtime: Runtime, clock: FrozenDateTimeFactory
+) -> None:
+    _suspects(runtime, clock, "s")
+    submit(runtime, "soon", "later")
+    assert [claimed.submission.text_data for claimed in take(runtime, 1, is_idle=False)] == ["soon"]
+    clock.tick(60)
+    assert not take(runtime, is_idle=False)
+    assert [claimed.submission.text_data for claimed in take(runtime)] == ["s"]
 
 
 def test_a_drain_sends_suspects_one_at_a_time(
