@@ -81,7 +81,9 @@ def _report(bench: Bench, arguments: argparse.Namespace, place: str) -> None:
     if arguments.json:
         figures.write(rows, arguments.json)
     if arguments.svg:
-        chart.write(rows, f"Per second, beside the limit measured in the same run. {place}", arguments.svg)
+        chart.write(
+            rows, (f"Per second, medians of {arguments.rounds} rounds; limits from the same run.", place), arguments.svg
+        )
 
 
 def _arguments() -> argparse.Namespace:

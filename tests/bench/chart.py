@@ -25,20 +25,21 @@ text { font: 13px system-ui, sans-serif; fill: #24292f }
 """
 
 
-def write(rows: Sequence[Mapping[str, object]], caption: str, path: Path) -> None:
-    """Draw the rows that are rates; `caption` says where they were taken."""
+def write(rows: Sequence[Mapping[str, object]], caption: Sequence[str], path: Path) -> None:
+    """Draw the rows that are rates; `caption` says, in lines, where they were taken."""
     path.write_text(draw([row for row in rows if row["name"] in LABELS], caption))
 
 
-def draw(rows: Sequence[Mapping[str, object]], caption: str) -> str:
+def draw(rows: Sequence[Mapping[str, object]], caption: Sequence[str]) -> str:
     """The SVG."""
-    height = _TOP + _STEP * len(rows) + 28
+    below = _TOP + _STEP * len(rows) + 14
+    height = below + 16 * len(caption)
     bars = "".join(_row(row, _TOP + _STEP * number) for number, row in enumerate(rows))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
         f'aria-label="Jobs a second, this service and the obvious design beside the limit of the machine">'
         f"<style>{_STYLE}</style>{_legend()}{bars}"
-        f'<text class="small" x="12" y="{height - 10}">{escape(caption)}</text></svg>\n'
+        f"{_caption(caption, below)}</svg>\n"
     )
 
 
@@ -49,6 +50,13 @@ def _legend() -> str:
         marks.append(f'<rect class="{name}" x="{x}" y="20" width="12" height="12" rx="2"/>')
         marks.append(f'<text x="{x + 18}" y="31">{words}</text>')
     return "".join(marks)
+
+
+def _caption(lines: Sequence[str], y: int) -> str:
+    shown = [
+        f'<text class="small" x="12" y="{y + 16 * number}">{escape(line)}</text>' for number, line in enumerate(lines)
+    ]
+    return "".join(shown)
 
 
 def _row(row: Mapping[str, object], y: int) -> str:
