@@ -76,7 +76,9 @@ class Settings(BaseSettings):
     )
     backoff_base_seconds: Seconds = Field(2.0, description="Wait before the first retry; doubles with each.")
     backoff_max_seconds: Seconds = Field(300.0, description="The longest wait before a retry.")
-    sweep_seconds: Seconds = Field(5.0, description="Longest pause between two sweeps of a worker.")
+    sweep_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
+        5.0, description="Longest pause between two sweeps of a worker."
+    )
     max_attempts: Count = Field(
         4, description="Submits of one job that may reach the provider, unless the batch says otherwise."
     )
@@ -85,7 +87,7 @@ class Settings(BaseSettings):
     )
 
     max_in_flight: Count = Field(100, description="Tasks that the provider may have of ours at once, over all workers.")
-    rate_per_second: Annotated[float, Field(gt=0, le=1_000_000)] | None = Field(
+    rate_per_second: Annotated[float, Field(ge=0.001, le=1_000_000)] | None = Field(
         None, description="Submits a second, over all workers; unset: no limit."
     )
     connections: Annotated[int, Field(gt=0, le=256)] = Field(
@@ -115,6 +117,34 @@ class Settings(BaseSettings):
             raise ValueError("must be an http or https URL")
         return value.rstrip("/") if value else value
 
+    @field_validator("hive_url")
+    @classmethod
+    def _keeps_the_key_secret(cls, value: str) -> str:
+        if urlsplit(value).scheme == "http" and not is_loopback(value):
+            raise ValueError("must be https: the key goes with every request")
+        return value
+
+    @field_validator("hive_key")
+    @classmethod
+    def _is_at_most_a_pair(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if len(value) > 2:
+            raise ValueError("takes two keys at most, the one in use and the one to come")
+        return value
+
+    @field_validator("hive_task_path")
+    @classmethod
+    def _names_a_task(cls, value: str | None) -> str | None:
+        if value is not None and not (value.startswith("/") and "{task_id}" in value):
+            raise ValueError("must begin with / and hold {task_id}")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_known_database(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("sqlite:", "postgres:", "postgresql:", "postgresql+psycopg:")):
+            raise ValueError("must be a sqlite: or postgresql: URL")
+        return value
+
     @model_validator(mode="after")
     def _lease_outlives_submit(self) -> Self:
         margin = min(LEASE_MARGIN_SECONDS, self.submit_timeout_seconds / 2)
@@ -138,6 +168,8 @@ class Settings(BaseSettings):
             missing.append("HIVEBATCH_SECRET_KEY (of at least 32 characters)")
         if self.dev_key:
             missing.append("no HIVEBATCH_DEV_KEY")
+        if self.public_url and self.refusal_to_submit():
+            missing.append(f"another address: {self.refusal_to_submit()}")
         if missing:
             raise ValueError("production needs " + ", ".join(missing))
         return self
@@ -179,7 +211,7 @@ class Settings(BaseSettings):
 
     def refusal_to_submit(self) -> str | None:
         """Why nothing must be submitted: a provider elsewhere can't reach us, its answers would be paid for nothing."""
-        if is_loopback(self.hive_url):
+        if self.public_url is not None and is_loopback(self.hive_url):
             return None
         if self.public_url is None or urlsplit(self.public_url).scheme != "https" or not _is_public(self.public_url):
             return (
@@ -201,8 +233,13 @@ def load(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
+        lines = [_in_words(each["loc"], each["msg"]) for each in error.errors()]
         raise UnsafeConfiguration("; ".join(lines)) from None  # its text may hold secrets
+
+
+def _in_words(place: tuple[int | str, ...], message: str) -> str:
+    name = f"HIVEBATCH_{str(place[0]).upper()}: " if place else ""
+    return name + message.removeprefix("Value error, ")
 
 
 def reveal(secret: SecretStr | None) -> str:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -16,8 +17,10 @@ from app.errors import DatabaseBusy, DatabaseUnavailable
 __all__ = ["Connection", "Database", "UtcDateTime"]
 
 # `hide_parameters`, in both engines: an error's text reaches the log, and parameters hold prompts and answers.
-# PostgreSQL's codes for serialization failure, deadlock, lock time-out.
-_BUSY = frozenset({"40001", "40P01", "55P03"})
+# Classes of PostgreSQL's error codes: another transaction was in the way; no connection, not writable, no resources,
+# stopping, failing. Whoever gets the second kind may come again later.
+_BUSY = frozenset({"40", "55"})
+_AWAY = frozenset({"08", "25", "53", "57", "58"})
 _POSTGRES_OPTIONS = "-c statement_timeout=30s -c lock_timeout=2s -c idle_in_transaction_session_timeout=30s"
 
 
@@ -81,12 +84,15 @@ class Database:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, PoolTimeout) as error:
-        is_busy = isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _BUSY
-        raise (DatabaseBusy if is_busy else DatabaseUnavailable)(_summary(error)) from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseUnavailable(_summary(error)) from error
+    except PoolTimeout as error:
+        raise DatabaseUnavailable(_summary(error)) from error
+    except (DBAPIError, psycopg.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        kind = (getattr(cause, "sqlstate", None) or "")[:2]
+        if kind in _BUSY:
+            raise DatabaseBusy(_summary(error)) from None  # a driver's own words quote the row that it was at
+        if kind in _AWAY or (not kind and isinstance(error, (OperationalError, psycopg.OperationalError))):
+            raise DatabaseUnavailable(_summary(error)) from None
         raise
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    literal_column,
     text,
 )
 
@@ -48,6 +50,14 @@ def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
 def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     return Index(name, *columns, unique=unique, postgresql_where=text(where), sqlite_where=text(where))
 
+
+def literally(states: Iterable[str]) -> list[ColumnElement[str]]:
+    """States for `in_`, written into the statement: SQLite, and PostgreSQL with a prepared statement, can't tell from a
+    parameter that a partial index fits."""
+    return [literal_column(f"'{state}'", String) for state in states]
+
+
+CLAIMED_JOB_STATES = (JobState.SUBMITTING, JobState.WAITING)
 
 OPEN_JOB = _is_in("state", OPEN_JOB_STATES)
 OPEN_ATTEMPT = _is_in("state", OPEN_ATTEMPT_STATES)
@@ -104,7 +114,7 @@ jobs = Table(
     CheckConstraint(f"({OPEN_JOB}) = (finished_at IS NULL)", name="final_has_end"),
     _one_of("state", JobState),
     _partial("ix_jobs_queued", "provider", "suspect", "due_at", "id", where="state = 'queued'"),
-    _partial("ix_jobs_alarm", "due_at", where="state IN ('submitting', 'waiting')"),
+    _partial("ix_jobs_alarm", "due_at", where=_is_in("state", CLAIMED_JOB_STATES)),
     _partial("ix_jobs_open", "batch_id", where=OPEN_JOB),
 )
 
@@ -146,6 +156,7 @@ attempts = Table(
     Column("error_code", String(64)),
     Column("error_message", String(500)),
     Column("cost_nano", BigInteger),
+    Column("had_more_time", Boolean, nullable=False),
     UniqueConstraint("job_id", "number"),
     _one_of("state", AttemptState),
     _partial("uq_attempts_open", "job_id", where=OPEN_ATTEMPT, unique=True),

@@ -1,5 +1,6 @@
 """What a service needs, built once a process: settings, database, providers, tokens, doorbell."""
 
+import logging
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,13 +19,18 @@ from app.singleflight import SingleFlight
 from app.tokens import TokenSigner
 from app.transitions import Moment
 
+LOOKUPS_AT_ONCE = 16
+
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Runtime:
     """The parts of one process.
 
-    `sending` runs what waits for a provider; `drains` keeps to one drain loop a provider; `stopping` is set when the
-    process is to end: nothing new is claimed, what was not sent is handed back.
+    `sending` submits and `asking` looks tasks up, apart, so that neither waits for the other. `drains` keeps to one run
+    a provider. `stopping` is set when the process is to end: nothing new is claimed, what was not sent is handed
+    back. `sweeping_due` wakes its sweeper early.
     """
 
     settings: Settings
@@ -33,8 +39,10 @@ class Runtime:
     signer: TokenSigner
     doorbell: Doorbell
     sending: ThreadPoolExecutor
+    asking: ThreadPoolExecutor
     drains: SingleFlight = field(default_factory=SingleFlight)
     stopping: threading.Event = field(default_factory=threading.Event)
+    sweeping_due: threading.Event = field(default_factory=threading.Event)
     callback_commits: GroupCommit[Any, Any] = field(default_factory=GroupCommit)
 
     def moment(self) -> Moment:
@@ -46,6 +54,7 @@ class Runtime:
         self.stopping.set()
         self.doorbell.close()
         self.sending.shutdown(wait=True)
+        self.asking.shutdown(wait=True)
         self.database.close()
 
 
@@ -57,6 +66,9 @@ def build(settings: Settings, doorbell: Doorbell) -> Runtime:
     """
     if not settings.secret_keys:
         raise UnsafeConfiguration("HIVEBATCH_SECRET_KEY is not set (`hivebatch up` makes one of its own)")
+    refusal = settings.refusal_to_submit()
+    if refusal:
+        logger.warning("nothing_is_submitted", extra={"reason": refusal})
     return Runtime(
         settings=settings,
         database=Database(settings.resolved_database_url),
@@ -64,4 +76,5 @@ def build(settings: Settings, doorbell: Doorbell) -> Runtime:
         signer=TokenSigner(settings.secret_keys),
         doorbell=doorbell,
         sending=ThreadPoolExecutor(settings.connections, thread_name_prefix="sender"),
+        asking=ThreadPoolExecutor(LOOKUPS_AT_ONCE, thread_name_prefix="asker"),
     )

@@ -63,6 +63,7 @@ class Attempt:
     error_code: str | None = None
     error_message: str | None = None
     cost_nano: int | None = None
+    had_more_time: bool = False  # its deadline was put off once, as the provider was still at it
 
     @property
     def is_open(self) -> bool:

@@ -8,6 +8,8 @@ from pydantic_core import from_json
 
 from app.errors import InvalidInput, Problem
 
+_LARGE_BYTES = 1_000_000  # beyond it the walk, which is slower, takes less memory than the encoder
+
 
 def loads(body: bytes | str) -> object:
     """The value of one JSON document (RFC 8259, UTF-8).
@@ -21,7 +23,7 @@ def loads(body: bytes | str) -> object:
         value: object = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
         raise InvalidInput([Problem(f"Not valid JSON: {error}")]) from error
-    if b"\\u0000" in raw or not _is_finite(value):
+    if b"\\u0000" in raw or len(raw) > _LARGE_BYTES or not _is_finite(value):
         for problem in _unstorable(value, ""):
             raise InvalidInput([problem])
     return value

@@ -40,7 +40,7 @@ def test_only_the_store_of_jobs_writes_jobs() -> None:
 
 
 def _writes_jobs(call: ast.Call) -> bool:
-    writing = last_name(call.func) in {"insert", "update", "bulk_insert"}
+    writing = last_name(call.func) in {"insert", "update", "add", "change"}
     is_method = isinstance(call.func, ast.Attribute) and last_name(call.func.value) == "jobs"
     return writing and (is_method or any(last_name(argument) == "jobs" for argument in call.args))
 

@@ -15,7 +15,9 @@ MARGIN_SECONDS = 15.0
 
 def has_swept(built: Runtime, machine: str) -> bool:
     """Whether a worker whose name ends in `@machine` has missed no more than a few sweeps, as the database says."""
-    allowed = timedelta(seconds=MISSED_SWEEPS * built.settings.sweep_seconds + MARGIN_SECONDS)
+    allowed = timedelta(
+        seconds=MISSED_SWEEPS * built.settings.sweep_seconds + built.settings.submit_timeout_seconds + MARGIN_SECONDS
+    )
     seen = health.readiness(built).workers
     return any(each.worker.endswith(f"@{machine}") and clock.now() - each.swept_at < allowed for each in seen)
 

@@ -32,7 +32,7 @@ class EmbeddedWorker:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self, timeout_seconds: float = 25.0) -> None:
+    def stop(self, timeout_seconds: float) -> None:
         """Hand back what was not sent, wait for what was, end the thread."""
         self._is_stopping = True
         self._worker.stop()

@@ -2,7 +2,9 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from celery import bootsteps
 from celery.worker import WorkController
@@ -12,6 +14,8 @@ from app.runtime import Runtime
 from app.services import submission, sweeps
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _BREATHER_SECONDS = 0.02  # between two sweeps, however many alarms ring
 
@@ -30,6 +34,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no t
         self._name: str = worker.hostname
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
         self._drains = ThreadPoolExecutor(len(self._runtime.providers), thread_name_prefix="drain")
+        self._draining: dict[str, Future[bool]] = {}
         self.failures = 0
 
     def start(self, _worker: WorkController) -> None:
@@ -37,26 +42,45 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no t
 
     def stop(self, _worker: WorkController) -> None:
         self._runtime.stopping.set()
+        self._runtime.sweeping_due.set()
         if self._thread.is_alive():
             self._thread.join()
         self._drains.shutdown(wait=True)
+        self._guarded(lambda runtime: sweeps.end(runtime, self._name))
 
     def _run(self) -> None:
+        self._guarded(sweeps.begin)
         while not self._runtime.stopping.is_set():
-            self._runtime.stopping.wait(self._sweep())
+            self._runtime.sweeping_due.clear()
+            self._runtime.sweeping_due.wait(self._sweep())
 
     def _sweep(self) -> float:
         """Sweep once; the seconds until the next."""
+        is_full = [self._guarded(step) is True for step in sweeps.STEPS]
+        swept = self._guarded(lambda runtime: sweeps.look_ahead(runtime, self._name, is_full=any(is_full)))
+        if swept is None:
+            return self._runtime.settings.sweep_seconds
+        for provider in swept.due_providers:
+            self._drain(provider)
+        return max(_BREATHER_SECONDS, (swept.next_at - now()).total_seconds())
+
+    def _guarded(self, step: Callable[[Runtime], T]) -> T | None:
+        """What a step returns; None if it failed."""
         try:
-            swept = sweeps.sweep(self._runtime, self._name)
-            for provider in swept.due_providers:
-                self._drains.submit(submission.drain, self._runtime, provider).add_done_callback(_log_error)
+            return step(self._runtime)
         except Exception:
             # The sweeper has to outlive whatever goes wrong: it is what everything else relies on.
             self.failures += 1
             logger.exception("sweep_failed")
-            return self._runtime.settings.sweep_seconds
-        return max(_BREATHER_SECONDS, (swept.next_at - now()).total_seconds())
+            return None
+
+    def _drain(self, provider: str) -> None:
+        """Have the queue looked at, unless a drain that this sweeper began is still at it."""
+        running = self._draining.get(provider)
+        if running is None or running.done():
+            drained = self._drains.submit(submission.drain, self._runtime, provider)
+            drained.add_done_callback(_log_error)
+            self._draining[provider] = drained
 
 
 def _log_error(drained: Future[bool]) -> None:

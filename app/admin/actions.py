@@ -8,7 +8,7 @@ from app.admin.blueprint import admin
 from app.admin.context import runtime
 from app.errors import Conflict
 from app.services import batches, status
-from app.services.views import Retried
+from app.services.views import RetryReport
 
 
 @admin.post("/batches/<shown>/cancel")
@@ -57,7 +57,7 @@ def retry_job(shown: str) -> Response:
     return redirect(url_for("admin.job", shown=shown), 303)
 
 
-def _told(retried: Retried) -> str:
+def _told(retried: RetryReport) -> str:
     if not retried.queued and not retried.salvaged:
         return "There was nothing to retry any more."
     parts = [f"{_jobs(retried.queued)} queued again."] if retried.queued else []

@@ -57,7 +57,8 @@ def _once(args: MultiDict[str, str], lists: set[str]) -> Mapping[str, object]:
             raise InvalidInput([Place().problem("It may be given once only", name, limit=1, value=len(values))])
         if "\x00" in name or any("\x00" in value for value in values):
             raise InvalidInput([Place().problem("Text must not contain U+0000", name)])
-    return {name: args.getlist(name) if name in lists else args[name] for name in args}
+    # `?state=&cursor=` is how a form says that it has nothing to say.
+    return {name: args.getlist(name) if name in lists else args[name] for name in args if any(args.getlist(name))}
 
 
 def _value(name: str, text: object) -> object:

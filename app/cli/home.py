@@ -46,6 +46,11 @@ class Home:
         if self._lock is not None:
             self._lock.close()
 
+    @property
+    def is_made(self) -> bool:
+        """Whether a service was started here before."""
+        return (self.path / _SECRETS).exists()
+
     def secrets(self) -> Mapping[str, str]:
         """`secret_key`, `admin_password` and `dev_key`: made on the first start, the same ever after."""
         path = self.path / _SECRETS
@@ -59,6 +64,15 @@ class Home:
         }
         _write_private(path, json.dumps(made, indent=2) + "\n")
         return made
+
+    def note(self, name: str) -> str | None:
+        """What was noted under this name; None if nothing was."""
+        path = self.path / name
+        return path.read_text().strip() if path.exists() else None
+
+    def keep_note(self, name: str, text: str) -> None:
+        """Note something for the next start."""
+        _write_private(self.path / name, text + "\n")
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+import click
+
 from app import config, create_app
 from app.cli import serving
 from app.cli.home import Home
@@ -17,7 +19,7 @@ from app.queue import Celery, CeleryDoorbell, make_celery
 from app.runtime import Runtime, build
 from app.sandbox.config import SandboxConfig
 from app.sandbox.server import SandboxServer
-from app.services import keys
+from app.services import keys, status
 from migrations import runner
 from workers.attaching import attach
 from workers.embedded import EmbeddedWorker
@@ -59,9 +61,10 @@ class Service:
         try:
             serving.serve(create_app(self.runtime), self.listener, self.runtime.settings)
         finally:
+            click.echo("Stopping: what was submitted is waited for; once more to stop at once.", err=True)
             for number in STOP_SIGNALS:
-                signal.signal(number, signal.SIG_IGN)
-            worker.stop()
+                signal.signal(number, lambda *_: os._exit(130))
+            worker.stop(self.runtime.settings.lease_seconds)
         return 1 if deaths else 0
 
 
@@ -90,9 +93,21 @@ def prepared(sandbox: SandboxConfig | None = None, **overrides: object) -> Itera
         runtime = build(settings, CeleryDoorbell(celery))
         stack.callback(runtime.close)
         runner.upgrade(runtime.database)
+        _refuse_another_provider(runtime, home, "the sandbox" if provider else settings.hive_url)
         api_key = reveal(settings.dev_key)
         keys.ensure(runtime, "dev", "made by `hivebatch up`", api_key)
         yield Service(runtime, celery, listener, url, api_key, reveal(settings.admin_password), provider)
+
+
+def _refuse_another_provider(runtime: Runtime, home: Home, provider: str) -> None:
+    """Jobs that wait for one provider must not be bought from another, least of all from the sandbox."""
+    before = home.note("provider")
+    if before not in (None, provider) and status.has_open_batches(runtime):
+        raise UnsafeConfiguration(
+            f"{home.path} has open batches for {before}, and this would submit them to {provider}: finish or cancel "
+            "them first, or set another HIVEBATCH_DATA_DIR"
+        )
+    home.keep_note("provider", provider)
 
 
 def _defaults(wanted: Settings, home: Home, url: str, sandbox: SandboxServer | None) -> dict[str, object]:

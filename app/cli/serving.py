@@ -39,7 +39,9 @@ def serve(app: Flask, listener: socket.socket, settings: Settings) -> None:
         _dispatcher=threads,
         sockets=[listener],
         threads=settings.web_threads,
-        max_request_body_size=2 * settings.max_body_bytes,
+        max_request_body_size=2 * max(settings.max_body_bytes, settings.max_callback_bytes),
+        # What a slow reader has not taken yet goes to a file, or it would keep the thread that a callback needs.
+        outbuf_high_watermark=2**40,
         channel_timeout=120,
         connection_limit=1000,
         ident=None,

@@ -25,7 +25,9 @@ def up(sandbox: bool, profile: str, seed: int, port: int | None) -> None:
 
 def _banner(service: Service) -> str:
     settings = service.runtime.settings
+    refusal = settings.refusal_to_submit()
     lines = [
+        *(["", f"  Nothing is submitted: {refusal}"] if refusal else []),
         "",
         f"  Hivebatch runs at {service.url}",
         f"  API key           {service.api_key}",
@@ -39,7 +41,4 @@ def _banner(service: Service) -> str:
         """      -d '{"name": "first", "jobs": [{"custom_id": "1", "text_data": "Name three rivers."}]}'""",
         "",
     ]
-    refusal = settings.refusal_to_submit()
-    if refusal:
-        lines += [f"  Nothing is submitted: {refusal}", ""]
     return "\n".join(lines)

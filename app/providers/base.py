@@ -68,9 +68,12 @@ SubmitOutcome = Accepted | Unknown | Rejected | Held
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a result body says of where it belongs; None where it says nothing."""
+    """What a result body says of where it belongs; None where it says nothing.
 
-    task_id: str | None = None
+    `task_ids` are all the ids that it gives its task: they should be one.
+    """
+
+    task_ids: tuple[str, ...] = ()
     metadata: str | None = None
 
 
@@ -119,12 +122,19 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class NotKnown:
-    """The provider was asked for a task and can't tell: unknown, not supported, or no answer."""
+    """The provider was asked for a task and doesn't have it, or has no way to tell."""
 
     reason: str
 
 
-Lookup = Finished | Running | NotKnown
+@dataclass(frozen=True, slots=True)
+class NoReply:
+    """The provider could not be asked now: no answer, an error of its own, a refused key."""
+
+    reason: str
+
+
+Lookup = Finished | Running | NotKnown | NoReply
 
 
 class Provider(Protocol):

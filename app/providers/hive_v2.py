@@ -12,6 +12,7 @@ from app.providers.base import (
     Finished,
     Held,
     Lookup,
+    NoReply,
     NotKnown,
     Reading,
     Rejected,
@@ -100,7 +101,7 @@ class HiveV2:
         try:
             answered = self._ask("GET", task_path.replace("{task_id}", quote(task_id, safe="")))
         except (NotSent, NoAnswer) as error:
-            return NotKnown(one_line(str(error)))
+            return NoReply(one_line(str(error)))
         self._learn_from(answered)
         return _lookup(answered)
 
@@ -185,7 +186,9 @@ def _task_id(fields: Mapping[str, object]) -> str | None:
 
 
 def _lookup(answered: _Answered) -> Lookup:
-    if not answered.is_success or answered.fields is None:
+    if answered.status in {400, 404, 405, 410}:
         return NotKnown(answered.message)
-    has_result = isinstance(answered.fields.get("status"), list)
-    return Finished(answered.response.body) if has_result else Running()
+    if not answered.is_success or answered.fields is None:
+        return NoReply(answered.message)
+    status = answered.fields.get("status")
+    return Finished(answered.response.body) if isinstance(status, list) and status else Running()

@@ -109,9 +109,9 @@ def _origin(fields: Fields) -> Origin:
     metadata = fields.get("metadata")
     if metadata is not None and not isinstance(metadata, str):
         metadata = json.dumps(metadata, ensure_ascii=False)
-    task_id = first_id(fields.get("id"), fields.get("task_id"))
+    given = (first_id(fields.get("id")), first_id(fields.get("task_id")))
     # Cut to what is stored of an id: one that long still differs from the one that the ack gave.
-    return Origin(task_id[:MAX_ID_CHARS] if task_id else None, metadata)
+    return Origin(tuple(dict.fromkeys(task_id[:MAX_ID_CHARS] for task_id in given if task_id)), metadata)
 
 
 def _cost_nano(entries: Sequence[_Entry]) -> int | None:

@@ -1,6 +1,6 @@
 """What an owner can do with a batch that exists: cancel it, retry it, remove it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,13 +13,12 @@ from app.runtime import Runtime
 from app.services import finalizing, sweeps
 from app.services.moves import Moved, move
 from app.services.status import find_batch
-from app.services.views import Retried
+from app.services.views import RetryReport
 from app.states import OPEN_JOB_STATES, JobState, Outcome
 from app.store import audit, batches, callbacks, jobs, results
-from app.transitions import Cancelled, Event, Moment, Salvaged
-from app.transitions import Retried as JobRetried
+from app.transitions import Cancelled, Event, Moment, Retried, Salvaged
 
-_CHUNK = 500
+_CHUNK = 100  # a retry reads whole bodies again
 
 
 def cancel(runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Sequence[str] | None = None) -> int:
@@ -50,9 +49,7 @@ def _cancel_all(runtime: Runtime, owner: str | None, batch_id: UUID) -> int:
     """The mark stops claims at once; the jobs follow in chunks, by the sweep if this process dies meanwhile."""
     now = runtime.moment().now
     with runtime.database.transaction() as connection:
-        batch = batches.lock(connection, [batch_id]).get(batch_id)
-        if batch is None or owner not in (None, batch.owner):
-            raise NotFound("batch", show("batch", batch_id))
+        batch = _lock(connection, owner, batch_id)
         if batch.finalized_at is not None and batch.cancel_requested_at is None:
             raise Conflict("The batch has ended; there is nothing to cancel.")
         if batch.cancel_requested_at is None:
@@ -74,16 +71,14 @@ def delete(runtime: Runtime, owner: str | None, batch_id: UUID) -> None:
     """
     now = runtime.moment().now
     with runtime.database.transaction() as connection:
-        batch = batches.lock(connection, [batch_id]).get(batch_id)
-        if batch is None or owner not in (None, batch.owner):
-            raise NotFound("batch", show("batch", batch_id))
+        batch = _lock(connection, owner, batch_id)
         if batch.finalized_at is None:
             raise Conflict("The batch has not ended; cancel it first.")
         batches.purge(connection, batch_id, now)
         audit.add(connection, now, owner or "admin", "batch.delete", show("batch", batch_id), total=batch.total)
 
 
-def retry(runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Sequence[str] | None) -> Retried:
+def retry(runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Sequence[str] | None) -> RetryReport:
     """j: put failed and cancelled jobs back in the queue, all of them or the named ones.
 
     A job for which a readable result is stored takes that one, for free. The batch opens again, with a new round,
@@ -97,13 +92,20 @@ def retry(runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Seque
     with runtime.database.reading() as connection:
         batch = find_batch(connection, owner, batch_id)
         chosen = _chosen(connection, batch_id, custom_ids)
-    done = Retried(0, 0)
+    done = RetryReport(0, 0)
     for start in range(0, len(chosen), _CHUNK):
         part = _retry_chunk(runtime, batch_id, chosen[start : start + _CHUNK], owner, is_first=start == 0)
-        done = Retried(done.queued + part.queued, done.salvaged + part.salvaged)
+        done = RetryReport(done.queued + part.queued, done.salvaged + part.salvaged)
     finalizing.finalize(runtime, [batch_id])
     runtime.doorbell.ring(batch.provider)
     return done
+
+
+def _lock(connection: Connection, owner: str | None, batch_id: UUID) -> Any:
+    batch = batches.lock(connection, [batch_id]).get(batch_id)
+    if batch is None or owner not in (None, batch.owner):
+        raise NotFound("batch", show("batch", batch_id))
+    return batch
 
 
 def _chosen(connection: Connection, batch_id: UUID, custom_ids: Sequence[str] | None) -> Sequence[UUID]:
@@ -135,21 +137,22 @@ def _applied(moved: Moved) -> int:
 
 def _retry_chunk(
     runtime: Runtime, batch_id: UUID, job_ids: Sequence[UUID], owner: str | None, *, is_first: bool
-) -> Retried:
+) -> RetryReport:
     """One chunk in one transaction, which opens the batch too: it may have been finalized since the last chunk."""
     moment = runtime.moment()
     with runtime.database.transaction() as connection:
         batch = batches.lock(connection, [batch_id]).get(batch_id)
         if batch is None or (batch.cancel_requested_at is not None and not is_first):
-            return Retried(0, 0)
+            return RetryReport(0, 0)
+        jobs.lock(connection, job_ids)  # all of them, in order, before the few that are salvaged
         salvaged = _salvage(runtime, connection, job_ids, moment)
-        events: list[tuple[UUID, Event]] = [(job_id, JobRetried(batch.max_attempts)) for job_id in job_ids]
+        events: list[tuple[UUID, Event]] = [(job_id, Retried(batch.max_attempts)) for job_id in job_ids]
         moved = move(connection, events, moment)
         queued = _applied(moved)
         _reopen(connection, batch, moment.now, is_first=is_first)
         if is_first:
             audit.add(connection, moment.now, owner or "admin", "batch.retry", show("batch", batch_id))
-    return Retried(queued, salvaged)
+    return RetryReport(queued, salvaged)
 
 
 def _reopen(connection: Connection, batch: Any, now: datetime, *, is_first: bool) -> None:
@@ -163,26 +166,19 @@ def _reopen(connection: Connection, batch: Any, now: datetime, *, is_first: bool
 
 def _salvage(runtime: Runtime, connection: Connection, job_ids: Sequence[UUID], moment: Moment) -> int:
     """Complete those of these jobs for which a stored body, read as we read today, holds an answer."""
-    events: dict[UUID, tuple[Salvaged, dict[str, Any]]] = {}
+    events: dict[UUID, tuple[Salvaged, Mapping[str, Any]]] = {}
     for body in callbacks.of_jobs(connection, job_ids):
-        reading = runtime.providers[body.provider].read(body.body)
+        provider = runtime.providers.get(body.provider)  # None: it is no longer configured
+        reading = provider.read(body.body) if provider else None
         if isinstance(reading, Answer) and body.job_id not in events:
-            events[body.job_id] = (Salvaged(body.attempt_id, reading.cost_nano), _result_row(body, reading, moment.now))
+            events[body.job_id] = (
+                Salvaged(body.attempt_id, reading.cost_nano),
+                results.row(
+                    job_id=body.job_id, body=body, text=reading.text, details=reading.details, created_at=moment.now
+                ),
+            )
     moved = move(connection, [(job_id, event) for job_id, (event, _) in events.items()], moment)
     won = [row for (_, row), outcome in zip(events.values(), moved.outcomes, strict=True) if outcome is Outcome.APPLIED]
     results.add(connection, won)
     callbacks.mark_applied(connection, [row["callback_id"] for row in won])
     return len(won)
-
-
-def _result_row(body: Any, answer: Answer, now: datetime) -> dict[str, Any]:
-    return {
-        "job_id": body.job_id,
-        "attempt_id": body.attempt_id,
-        "callback_id": body.id,
-        "source": body.source,
-        "source_sha256": body.sha256,
-        "text": answer.text,
-        "details": dict(answer.details),
-        "created_at": now,
-    }

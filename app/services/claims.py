@@ -1,5 +1,6 @@
 """Claims: which jobs a worker may send now, reserved for it before the provider hears of any."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,8 @@ from app.states import Case
 from app.store import attempts, holds, jobs, limits
 from app.tokens import CallbackSubject
 from app.transitions import Claimed, Moment
+
+SUSPECT_PATIENCE = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,11 @@ def _claim(runtime: Runtime, provider: str, room: int, is_idle: bool) -> tuple[S
     with runtime.database.transaction() as connection:
         limit = limits.lock(connection, provider, moment.now)
         first_slot_at = max(limit.next_slot_at, moment.now)
-        room = min(room, _free_slots(settings.rate_per_second, first_slot_at, moment.now))
+        # Slots are given ahead for a second, or for as long as a claimed job may wait within its lease.
+        ahead_seconds = min(1.0, (settings.lease_seconds - settings.submit_timeout_seconds) / 2)
+        room = min(
+            room, _free_slots(settings.rate_per_second, (first_slot_at - moment.now).total_seconds(), ahead_seconds)
+        )
         held = holds.standing(connection, moment.now)
         if room <= 0 or any(hold.scope == "provider" and hold.scope_id == provider for hold in held):
             return (), False
@@ -80,21 +87,25 @@ def _claim(runtime: Runtime, provider: str, room: int, is_idle: bool) -> tuple[S
 def _choose(
     connection: Connection, provider: str, moment: Moment, room: int, held_batches: Sequence[UUID], is_idle: bool
 ) -> Mapping[UUID, Case]:
-    """A suspect alone if one is due, and nothing until this process is idle for it; else whatever there is room for."""
+    """A suspect alone, if one is due and this process is idle for it; else whatever there is room for.
+
+    A process that is never idle passes suspects over for a while, then becomes idle for them.
+    """
     if room <= 0:
         return {}
     suspects = jobs.claimable(connection, provider, moment.now, 1, suspect=True, held=held_batches)
-    if suspects:
+    waited_long = moment.now - SUSPECT_PATIENCE
+    if suspects and (is_idle or any(case.job.due_at and case.job.due_at < waited_long for case in suspects.values())):
         return suspects if is_idle else {}
     return jobs.claimable(connection, provider, moment.now, room, suspect=False, held=held_batches)
 
 
-def _free_slots(rate: float | None, first_slot_at: datetime, now: datetime) -> int:
-    """How many rate slots begin within a second from now, at most one second's worth (GCRA with slots ahead)."""
+def _free_slots(rate: float | None, first_in_seconds: float, ahead_seconds: float) -> int:
+    """How many rate slots begin within `ahead_seconds`, at most one second's worth (GCRA with slots ahead)."""
     if rate is None:
-        return 1_000_000
-    ahead = 1.0 - (first_slot_at - now).total_seconds()
-    return min(int(ahead * rate) + 1, max(1, int(rate))) if ahead >= 0 else 0
+        return sys.maxsize
+    left = ahead_seconds - first_in_seconds
+    return min(int(left * rate) + 1, max(1, int(rate))) if left >= 0 else 0
 
 
 def _slots(rate: float | None, first_slot_at: datetime, number: int) -> Sequence[datetime]:

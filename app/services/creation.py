@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.db import Connection
 from app.errors import Conflict, InvalidInput, Problem
-from app.ids import new_id
+from app.ids import new_id, show
 from app.runtime import Runtime
 from app.services.spool import JobSpool
 from app.services.views import BadLine, Created, NewBatch, NewJob
@@ -97,7 +97,7 @@ def _store(runtime: Runtime, new: NewBatch, spool: JobSpool, problems: _Problems
                 _add_jobs(connection, row, chunk, now)
     if not is_new:
         return _winner(runtime, new)
-    logger.info("batch_created", extra={"batch_id": str(batch_id), "jobs": spool.total})
+    logger.info("batch_created", extra={"batch_id": show("batch", batch_id), "jobs": spool.total})
     runtime.doorbell.ring(new.provider)
     return Created(batch_id, is_replay=False)
 

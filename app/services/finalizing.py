@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from app.db import Connection
+from app.ids import show
 from app.runtime import Runtime
 from app.states import JobState
 from app.store import batches
@@ -31,7 +32,7 @@ def _finalize(runtime: Runtime, batch_id: UUID) -> bool:
             return False
         freeze(connection, batch_id)
         batches.change(connection, batch_id, finalized_at=now)
-    logger.info("batch_finalized", extra={"batch_id": str(batch_id)})
+    logger.info("batch_finalized", extra={"batch_id": show("batch", batch_id)})
     return True
 
 

@@ -1,12 +1,15 @@
 """Health: whether this process can keep what it is given."""
 
 import logging
+from datetime import timedelta
 
 from app.errors import DatabaseUnavailable
 from app.runtime import Runtime
 from app.services import holds
 from app.services.views import Readiness, WorkerView
 from app.store import schema, workers
+
+SILENT_AFTER = timedelta(minutes=2)
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +22,7 @@ def readiness(runtime: Runtime) -> Readiness:
             if revision != schema.HEAD:
                 return _not_ready(f"schema is {revision or 'missing'}, this code needs {schema.HEAD}", revision)
             schema.write_probe(connection)
-            beats = workers.listing(connection)
+            beats = workers.listing(connection, since=runtime.moment().now - SILENT_AFTER)
         held = holds.listing(runtime)
     except DatabaseUnavailable:
         logger.warning("not_ready", exc_info=True)  # its words name hosts and users, which is nobody's business

@@ -7,12 +7,19 @@ from app.store import audit, holds
 
 
 def listing(runtime: Runtime) -> tuple[HoldView, ...]:
-    """What is held now, oldest first."""
+    """What is held now, oldest first; before all, what the settings of this process forbid."""
+    now = runtime.moment().now
     with runtime.database.reading() as connection:
-        rows = holds.standing(connection, runtime.moment().now)
-    return tuple(
+        rows = holds.standing(connection, now)
+    placed = [
         HoldView(row.scope, row.scope_id, row.reason, row.message, row.since, row.until, row.placed_by) for row in rows
-    )
+    ]
+    refusal = runtime.settings.refusal_to_submit()
+    if refusal:
+        placed[:0] = [
+            HoldView("provider", name, "settings", refusal, now, None, "settings") for name in runtime.providers
+        ]
+    return tuple(placed)
 
 
 def lift(runtime: Runtime, scope: str, scope_id: str, reason: str, actor: str) -> None:

@@ -90,7 +90,7 @@ def _keep_past(runtime: Runtime, received: Received) -> Kept:
             return Kept(_keep_strays(connection, [received])[received.id])
         ended = _apply(connection, [received], job_of, cases, runtime.moment(), outcomes)
         for batch in locked.values():
-            if batch.finalized_at is not None:
+            if batch.finalized_at is not None and outcomes[received.id] is Outcome.APPLIED:
                 finalizing.freeze(connection, batch.id)
     return Kept(outcomes[received.id], follows_up=True, ended_batches=ended)
 

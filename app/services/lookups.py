@@ -4,7 +4,8 @@ import logging
 from collections.abc import Sequence
 from uuid import UUID
 
-from app.providers.base import Finished, Lookup, NotKnown, Running
+from app.ids import show
+from app.providers.base import Finished, Lookup, NoReply, NotKnown, Running
 from app.runtime import Runtime
 from app.services import inbox
 from app.services.received import read
@@ -18,24 +19,28 @@ logger = logging.getLogger(__name__)
 def can_ask(runtime: Runtime, case: Case) -> bool:
     """Whether the job's current attempt has a task id, and a provider that can be asked for it."""
     attempt = _current(case)
-    return attempt is not None and _task_id(attempt) is not None and runtime.providers[attempt.provider].can_read_back
+    if attempt is None or _task_id(attempt) is None:
+        return False
+    provider = runtime.providers.get(attempt.provider)  # None: it is no longer configured
+    return provider is not None and provider.can_read_back
 
 
 def ask(runtime: Runtime, cases: Sequence[Case]) -> Sequence[tuple[UUID, Event]]:
     """Ask for the current task of each job, side by side. A result goes through the inbox, as a callback would.
 
-    Returns an event for each job whose task is still running.
+    Returns an event for each job whose task is, or may be, still running.
     """
     attempts = [attempt for attempt in map(_current, cases) if attempt is not None]
-    found = runtime.sending.map(lambda attempt: _look_up(runtime, attempt), attempts)
+    found = runtime.asking.map(lambda attempt: _look_up(runtime, attempt), attempts)
     running: list[tuple[UUID, Event]] = []
     for case, attempt, lookup in zip(cases, attempts, found, strict=True):
-        logger.info("looked_up", extra={"attempt_id": str(attempt.id), "found": type(lookup).__name__})
+        logger.info("looked_up", extra={"attempt_id": show("attempt", attempt.id), "found": type(lookup).__name__})
         match lookup:
             case Finished(body=body):
                 subject = CallbackSubject(case.job.batch_id, attempt.id)
                 inbox.keep(runtime, read(runtime, subject, attempt.provider, body, source="read_back"))
-            case Running():
+            case Running() | NoReply():
+                # No reply is no reason to pay again either: it may well be running.
                 running.append((case.job.id, StillRunning(attempt.id)))
             case NotKnown():
                 pass

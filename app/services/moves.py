@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app.db import Connection
+from app.ids import show
 from app.states import Case, Outcome
 from app.store import jobs
 from app.transitions import Event, Moment, transition
@@ -49,5 +50,9 @@ def move_cases(
 
 def _log(changes: Sequence[tuple[Case, Case]]) -> None:
     for before, after in changes:
-        ids = {"job_id": str(after.job.id), "batch_id": str(after.job.batch_id), "attempts": after.job.attempts}
+        ids = {
+            "job_id": show("job", after.job.id),
+            "batch_id": show("batch", after.job.batch_id),
+            "attempts": after.job.attempts,
+        }
         logger.debug("job_moved", extra=ids | {"before": before.job.state, "after": after.job.state})

@@ -1,6 +1,7 @@
 """A body that a provider sent: read before any transaction, and turned into what the store keeps of it."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from app.ids import new_id
 from app.providers.base import Answer, Failure, Reading, Unreadable
 from app.runtime import Runtime
 from app.states import Outcome
+from app.store import results
 from app.tokens import CallbackSubject
 from app.transitions import Answered, Event, TaskFailed
 
@@ -58,14 +60,14 @@ def event_of(received: Received) -> Event | None:
     """What the body means for its job; None if nobody can read it."""
     match received.reading:
         case Answer(origin=origin, cost_nano=cost):
-            return Answered(received.attempt_id, origin.task_id, origin.metadata, cost)
+            return Answered(received.attempt_id, origin.task_ids, origin.metadata, cost)
         case Failure(origin=origin) as failure:
             return TaskFailed(
                 received.attempt_id,
                 failure.code,
                 failure.message,
                 failure.is_retryable,
-                origin.task_id,
+                origin.task_ids,
                 origin.metadata,
                 failure.cost_nano,
             )
@@ -105,18 +107,12 @@ def callback_row(
     }
 
 
-def result_rows(received: Received, job_id: UUID) -> list[dict[str, Any]]:
+def result_rows(received: Received, job_id: UUID) -> list[Mapping[str, Any]]:
     """The answer to keep, if the body holds one."""
     if not isinstance(received.reading, Answer):
         return []
-    row = {
-        "job_id": job_id,
-        "attempt_id": received.attempt_id,
-        "callback_id": received.id,
-        "source": received.source,
-        "source_sha256": received.sha256,
-        "text": received.reading.text,
-        "details": dict(received.reading.details),
-        "created_at": received.received_at,
-    }
+    reading = received.reading
+    row = results.row(
+        job_id=job_id, body=received, text=reading.text, details=reading.details, created_at=received.received_at
+    )
     return [row]

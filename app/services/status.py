@@ -97,6 +97,12 @@ def job(runtime: Runtime, owner: str | None, job_id: UUID) -> JobDetail:
         )
 
 
+def has_open_batches(runtime: Runtime) -> bool:
+    """Whether any batch has not ended."""
+    with runtime.database.reading() as connection:
+        return batch_rows.any_open(connection)
+
+
 def find_batch(connection: Connection, owner: str | None, batch_id: UUID) -> Any:
     """The row of a batch. Raises NotFound: no such batch of this owner's."""
     row = batch_rows.get(connection, owner, batch_id)

@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from app.clock import now
 from app.db import Connection
 from app.errors import DatabaseUnavailable
+from app.ids import show
 from app.providers.base import Accepted, Held, Rejected, SubmitOutcome, Unknown
 from app.runtime import Runtime
 from app.services import finalizing
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 HANDED_BACK = "handed_back"
 MOST_AHEAD = 500
 GATHER_SECONDS = 0.02
+LOOK_AGAIN_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,9 @@ class _Drain:
             if not self._outstanding:
                 return
             group = self._gather()
-            self._sent_since += len(group)
-            _record_patiently(self._runtime, [_result(future, self._outstanding.pop(future)) for future in group])
+            if group:
+                self._sent_since += len(group)
+                _record_patiently(self._runtime, [_result(future, self._outstanding.pop(future)) for future in group])
 
     def _claim(self) -> Sequence[Claim]:
         # A job that may have killed its last worker travels alone, so that it takes no neighbours with it.
@@ -96,8 +99,14 @@ class _Drain:
         self._claimed_at, self._sent_since = now_seconds, 0
 
     def _gather(self) -> Sequence[Future[Sent]]:
-        """Wait for the next submit to end, and a moment for company: nobody waits for an ack to be written."""
-        group = [self._finished.get()]
+        """Wait for the next submit to end, and a moment for company: nobody waits for an ack to be written.
+
+        Nothing, if it takes long: one slow answer must not keep new jobs from the connections that are free.
+        """
+        try:
+            group = [self._finished.get(timeout=LOOK_AGAIN_SECONDS)]
+        except Empty:
+            return ()
         deadline = time.monotonic() + GATHER_SECONDS
         while len(group) < len(self._outstanding):
             try:
@@ -121,7 +130,7 @@ def _result(future: Future[Sent], claimed: Claim) -> Sent:
     error = future.exception()
     if error is None:
         return future.result()
-    logger.error("submit_broke", exc_info=error, extra={"attempt_id": str(claimed.attempt_id)})
+    logger.error("submit_broke", exc_info=error, extra={"attempt_id": show("attempt", claimed.attempt_id)})
     return Sent(claimed, now(), Unknown("internal_error", f"{type(error).__name__} while submitting"))
 
 
@@ -152,6 +161,8 @@ def record(runtime: Runtime, sent: Sequence[Sent]) -> None:
             if isinstance(one.outcome, Held) and isinstance(event, Refused):
                 _hold(connection, one.claim.provider, one.outcome, event.retry_at, moment.now)
     finalizing.finalize(runtime, moved.ended_batches)
+    if any(isinstance(one.outcome, Held) for one in sent):
+        runtime.sweeping_due.set()  # a hold may end before the next sweep
 
 
 def _event(sent: Sent, moment: Moment) -> Event:

@@ -1,12 +1,12 @@
 """The sweep: it finds what a lost message, a dead worker or a silent provider would lose."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from app.runtime import Runtime
+from app.runtime import LOOKUPS_AT_ONCE, Runtime
 from app.services import finalizing, lookups
 from app.services.moves import move
 from app.states import JobState
@@ -14,7 +14,7 @@ from app.store import batches, holds, jobs, limits, workers
 from app.transitions import AlarmRang, Cancelled, Event, Expired
 
 CHUNK = 500
-LOOKUPS = 20
+LOOKUPS = LOOKUPS_AT_ONCE  # one round, so that a provider that doesn't answer holds a sweep up for one time-out
 FORGET_WORKER_SECONDS = 3600.0
 
 
@@ -27,30 +27,39 @@ class Swept:
 
 
 def sweep(runtime: Runtime, worker: str) -> Swept:
-    """Look after everything whose alarm has rung. `worker` names the process that does it.
-
-    Does one chunk of each kind, and asks to be called again at once when a chunk was full.
+    """Look after everything whose alarm has rung, a chunk of each kind. `worker` names the process that does it.
 
     Raises:
         DatabaseUnavailable: what was not done is left to the next sweep.
     """
-    is_full = [
-        _expire_leases(runtime),
-        _time_out(runtime),
-        _end_batches(runtime),
-    ]
+    is_full = [step(runtime) for step in STEPS]
+    return look_ahead(runtime, worker, is_full=any(is_full))
+
+
+def begin(runtime: Runtime) -> None:
+    """What a worker does first: its settings may be new, so what only a person could end is tried once more."""
+    with runtime.database.transaction() as connection:
+        for provider in runtime.providers:
+            for reason in ("key_refused", "misconfigured"):
+                holds.lift(connection, "provider", provider, reason)
+
+
+def end(runtime: Runtime, worker: str) -> None:
+    """What a worker does last: nobody counts it any more."""
+    with runtime.database.transaction() as connection:
+        workers.leave(connection, worker)
+
+
+def look_ahead(runtime: Runtime, worker: str, *, is_full: bool) -> Swept:
+    """The end of a sweep: a sign of life, and when the next is due; at once if a chunk was full.
+
+    That is the earliest of the sweep interval, the next alarm, the next claim, the next rate slot, the end of a hold.
+    """
     now = runtime.moment().now
     with runtime.database.transaction() as connection:
         holds.remove_ended(connection, now)
         workers.beat(connection, worker, now, runtime.settings.sweep_seconds)
         workers.forget(connection, now - timedelta(seconds=FORGET_WORKER_SECONDS))
-    next_at, due_providers = _next_look(runtime)
-    return Swept(now if any(is_full) else next_at, due_providers)
-
-
-def _next_look(runtime: Runtime) -> tuple[datetime, tuple[str, ...]]:
-    """The earliest of the sweep interval, the next alarm, the next claim, the next rate slot, the end of a hold."""
-    now = runtime.moment().now
     due = []
     with runtime.database.reading() as connection:
         held = holds.standing(connection, now, "provider")
@@ -63,10 +72,11 @@ def _next_look(runtime: Runtime) -> tuple[datetime, tuple[str, ...]]:
                 instants.append(max(claim_at, limits.next_slot_at(connection, provider) or claim_at))
     # What is due already was seen to by this sweep or is another's; it must not make the next one spin.
     ahead: list[datetime] = [instant for instant in instants if instant is not None and instant > now]
-    return min([now + timedelta(seconds=runtime.settings.sweep_seconds), *ahead]), tuple(due)
+    next_at = min([now + timedelta(seconds=runtime.settings.sweep_seconds), *ahead])
+    return Swept(now if is_full else next_at, tuple(due))
 
 
-def _expire_leases(runtime: Runtime) -> bool:
+def expire_leases(runtime: Runtime) -> bool:
     """d: a worker that did not come back leaves an unknown outcome."""
     with runtime.database.reading() as connection:
         overdue = jobs.overdue(connection, JobState.SUBMITTING, runtime.moment().now, CHUNK)
@@ -74,7 +84,7 @@ def _expire_leases(runtime: Runtime) -> bool:
     return len(overdue) == CHUNK
 
 
-def _time_out(runtime: Runtime) -> bool:
+def time_out(runtime: Runtime) -> bool:
     """e or g: overdue callbacks. Who can be asked is asked first, because a resubmit is paid again."""
     with runtime.database.reading() as connection:
         overdue = jobs.overdue(connection, JobState.WAITING, runtime.moment().now, CHUNK)
@@ -87,7 +97,7 @@ def _time_out(runtime: Runtime) -> bool:
     return bool(put_off) or len(overdue) == CHUNK
 
 
-def _end_batches(runtime: Runtime) -> bool:
+def end_batches(runtime: Runtime) -> bool:
     """i and h for batches that ran out of time or whose cancel broke off; the end of those that have no open job."""
     now = runtime.moment().now
     with runtime.database.reading() as connection:
@@ -129,3 +139,7 @@ def _apply(runtime: Runtime, events: Sequence[tuple[UUID, Event]]) -> None:
     with runtime.database.transaction() as connection:
         moved = move(connection, events, runtime.moment())
     finalizing.finalize(runtime, moved.ended_batches)
+
+
+# Each stands for itself: whoever runs them lets none keep the others from their turn. The one that waits is last.
+STEPS: tuple[Callable[[Runtime], bool], ...] = (expire_leases, end_batches, time_out)

@@ -191,7 +191,7 @@ class ResultStream:
 
 
 @dataclass(frozen=True, slots=True)
-class Retried:
+class RetryReport:
     """What a retry did: `queued` jobs will be submitted again, `salvaged` ones took a stored late result for free."""
 
     queued: int

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, func, select
 
-from app.models import attempts
+from app.models import attempts, literally
 from app.states import OPEN_ATTEMPT_STATES, Attempt, AttemptState, Case
 from app.store import bulk
 
@@ -21,6 +21,7 @@ _CHANGING = (
     "error_code",
     "error_message",
     "cost_nano",
+    "had_more_time",
 )
 
 
@@ -46,7 +47,9 @@ def job_ids_of(connection: Connection, attempt_ids: Iterable[UUID]) -> Mapping[U
 
 def in_flight(connection: Connection, provider: str) -> int:
     """How many tasks the provider has of ours, or may have."""
-    query = select(func.count()).where(attempts.c.provider == provider, attempts.c.state.in_(OPEN_ATTEMPT_STATES))
+    query = select(func.count()).where(
+        attempts.c.provider == provider, attempts.c.state.in_(literally(OPEN_ATTEMPT_STATES))
+    )
     return connection.execute(query).scalar_one()
 
 
@@ -89,4 +92,5 @@ def _attempt(row: Row[Any]) -> Attempt:
         error_code=row.error_code,
         error_message=row.error_message,
         cost_nano=row.cost_nano,
+        had_more_time=row.had_more_time,
     )

@@ -8,10 +8,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.models import attempts, batches, callbacks, job_inputs, job_results, jobs, purged_batches
+from app.models import attempts, batches, callbacks, job_inputs, job_results, jobs, literally, purged_batches
 from app.states import OPEN_JOB_STATES, AttemptState, Outcome
-
-_CHUNK = 500
 
 
 def add(connection: Connection, row: Mapping[str, Any]) -> bool:
@@ -93,15 +91,22 @@ def tallies(connection: Connection, batch_id: UUID) -> Mapping[str, int]:
     return {name: int(value) for row in (first, second) for name, value in row._asdict().items()}
 
 
+def any_open(connection: Connection) -> bool:
+    """Whether any batch is not finalized."""
+    return connection.execute(select(batches.c.id).where(batches.c.finalized_at.is_(None)).limit(1)).first() is not None
+
+
 def oldest_open_job_at(connection: Connection, batch_id: UUID) -> datetime | None:
     """When the batch's oldest open job was created."""
-    query = select(func.min(jobs.c.created_at)).where(jobs.c.batch_id == batch_id, jobs.c.state.in_(OPEN_JOB_STATES))
+    query = select(func.min(jobs.c.created_at)).where(
+        jobs.c.batch_id == batch_id, jobs.c.state.in_(literally(OPEN_JOB_STATES))
+    )
     return connection.execute(query).scalar()
 
 
 def ended(connection: Connection, limit: int) -> Sequence[UUID]:
     """Batches whose jobs are all final but that are not finalized."""
-    no_open_job = ~exists().where(jobs.c.batch_id == batches.c.id, jobs.c.state.in_(OPEN_JOB_STATES))
+    no_open_job = ~exists().where(jobs.c.batch_id == batches.c.id, jobs.c.state.in_(literally(OPEN_JOB_STATES)))
     query = select(batches.c.id).where(batches.c.finalized_at.is_(None), no_open_job)
     return connection.execute(query.limit(limit)).scalars().all()
 
@@ -137,4 +142,4 @@ def purged(connection: Connection, batch_ids: Iterable[UUID]) -> set[UUID]:
 
 
 def _open_jobs(batch_id: Any) -> Any:
-    return exists().where(jobs.c.batch_id == batch_id, jobs.c.state.in_(OPEN_JOB_STATES))
+    return exists().where(jobs.c.batch_id == batch_id, jobs.c.state.in_(literally(OPEN_JOB_STATES)))

@@ -1,6 +1,7 @@
 """Answers: at most one a job."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,20 @@ from sqlalchemy import Connection, Row, insert, select
 
 from app.models import job_results, jobs
 from app.states import JobState
+
+
+def row(*, job_id: UUID, body: Any, text: str, details: Mapping[str, Any], created_at: datetime) -> Mapping[str, Any]:
+    """An answer as it is kept; `body` is the row of the inbox, or the like, that it was read from."""
+    return {
+        "job_id": job_id,
+        "attempt_id": body.attempt_id,
+        "callback_id": body.id,
+        "source": body.source,
+        "source_sha256": body.sha256,
+        "text": text,
+        "details": dict(details),
+        "created_at": created_at,
+    }
 
 
 def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text, update
+from sqlalchemy import Connection, false, inspect, text, update
 
 import migrations
 from app.models import limits
@@ -19,5 +19,5 @@ def revision(connection: Connection) -> str | None:
 
 
 def write_probe(connection: Connection) -> None:
-    """Write something that changes nothing; raises what a real write would."""
-    connection.execute(update(limits).values(provider=limits.c.provider))
+    """Write nothing; raises what a real write would. No row is touched, so it waits for nobody."""
+    connection.execute(update(limits).where(false()).values(provider=limits.c.provider))

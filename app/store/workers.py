@@ -17,9 +17,15 @@ def beat(connection: Connection, worker: str, now: datetime, sweep_seconds: floa
     connection.execute(statement.on_conflict_do_update(index_elements=["worker"], set_={"swept_at": now}))
 
 
-def listing(connection: Connection) -> Sequence[Row[Any]]:
-    """All workers that have not been forgotten, the latest sweep first."""
-    return connection.execute(select(worker_beats).order_by(worker_beats.c.swept_at.desc())).all()
+def listing(connection: Connection, since: datetime) -> Sequence[Row[Any]]:
+    """The workers that have swept since then, the latest sweep first."""
+    query = select(worker_beats).where(worker_beats.c.swept_at >= since)
+    return connection.execute(query.order_by(worker_beats.c.swept_at.desc())).all()
+
+
+def leave(connection: Connection, worker: str) -> None:
+    """This worker ends."""
+    connection.execute(delete(worker_beats).where(worker_beats.c.worker == worker))
 
 
 def forget(connection: Connection, before: datetime) -> None:

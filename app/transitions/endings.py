@@ -18,7 +18,9 @@ def alarm_rang(case: Case, event: AlarmRang, moment: Moment) -> Step:
         step = outcome_unknown(case, lost, moment)
         return Step(step.case.with_job(suspect=True), Outcome.APPLIED)
     code, message = "timed_out", "No callback came in time."
-    case = close(case, attempt.id, AttemptState.TIMED_OUT, moment, attempt.error_code or code, message)
+    case = close(
+        case, attempt.id, AttemptState.TIMED_OUT, moment, attempt.error_code or code, attempt.error_message or message
+    )
     return Step(again_or_failed(case, moment, code, message), Outcome.APPLIED)
 
 

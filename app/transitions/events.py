@@ -64,7 +64,7 @@ class Answered:
     """The provider delivered a valid result for an attempt."""
 
     attempt_id: UUID
-    task_id: str | None = None
+    task_ids: tuple[str, ...] = ()
     metadata: str | None = None
     cost_nano: int | None = None
 
@@ -77,7 +77,7 @@ class TaskFailed:
     code: str
     message: str
     is_retryable: bool
-    task_id: str | None = None
+    task_ids: tuple[str, ...] = ()
     metadata: str | None = None
     cost_nano: int | None = None
 

@@ -4,8 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.ids import show
-from app.retry import Timing
-from app.states import Attempt, AttemptState, Case, Job, JobState, Outcome
+from app.states import AttemptState, Case, JobState, Outcome
 from app.transitions.events import Answered, Salvaged, StillRunning, TaskFailed
 from app.transitions.steps import Moment, Step, again_or_failed, close, ends, holds
 
@@ -46,8 +45,9 @@ def task_failed(case: Case, event: TaskFailed, moment: Moment) -> Step:
 def still_running(case: Case, event: StillRunning, moment: Moment) -> Step:
     """The provider still works on an overdue task: it gets one more time-out, then it is overdue for good."""
     attempt = case.attempts[event.attempt_id]
-    if not holds(case, attempt, AttemptState.WAITING) or _had_more_time(case.job, attempt, moment.timing):
+    if not holds(case, attempt, AttemptState.WAITING) or attempt.had_more_time:
         return Step(case, Outcome.LATE)
+    case = case.with_attempt(attempt.id, had_more_time=True)
     return Step(case.with_job(due_at=moment.timing.callback_due(moment.now)), Outcome.APPLIED)
 
 
@@ -69,7 +69,7 @@ def _completes(case: Case, attempt_id: UUID, now: datetime) -> Case:
 def _contradicts(case: Case, event: Answered | TaskFailed) -> bool:
     """A body that names another task or another job than its token is never guessed about."""
     known_task_id = case.attempts[event.attempt_id].provider_task_id
-    other_task = known_task_id is not None and event.task_id is not None and known_task_id != event.task_id
+    other_task = len({*event.task_ids, *([known_task_id] if known_task_id else [])}) > 1
     other_job = event.metadata is not None and event.metadata != show("job", case.job.id)
     return other_task or other_job
 
@@ -79,12 +79,6 @@ def _told(case: Case, event: Answered | TaskFailed) -> Case:
     attempt = case.attempts[event.attempt_id]
     return case.with_attempt(
         attempt.id,
-        provider_task_id=attempt.provider_task_id or event.task_id,
+        provider_task_id=attempt.provider_task_id or next(iter(event.task_ids), None),
         cost_nano=attempt.cost_nano if event.cost_nano is None else event.cost_nano,
     )
-
-
-def _had_more_time(job: Job, attempt: Attempt, timing: Timing) -> bool:
-    """Whether the deadline was moved before. The clock doesn't tell: the sweep itself may have been late."""
-    first_due_at = timing.callback_due(attempt.acked_at or attempt.created_at)
-    return job.due_at is not None and job.due_at > first_due_at

@@ -196,6 +196,7 @@ def upgrade() -> None:
         sa.Column("error_code", sa.String(length=64), nullable=True),
         sa.Column("error_message", sa.String(length=500), nullable=True),
         sa.Column("cost_nano", sa.BigInteger(), nullable=True),
+        sa.Column("had_more_time", sa.Boolean(), nullable=False),
         sa.CheckConstraint(
             "state IN ('submitting', 'waiting', 'unknown', 'completed', 'failed', 'timed_out', "
             "'refused', 'cancelled', 'superseded')",

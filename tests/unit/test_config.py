@@ -284,7 +284,7 @@ UNREACHABLE = [
     "https://web.internal",
 ]
 LOOPBACK = ["http://127.0.0.1:9", "http://127.8.8.8", "http://localhost:9", "http://LOCALHOST", "http://[::1]:9"]
-ELSEWHERE = ["https://api.thehive.ai", "http://10.0.0.1:9", "http://sandbox:9", "http://localhost.example.com"]
+ELSEWHERE = ["https://api.thehive.ai", "https://10.0.0.1:9", "https://sandbox:9", "https://localhost.example.com"]
 
 
 @pytest.mark.parametrize("public_url", UNREACHABLE)
@@ -302,11 +302,43 @@ def test_a_provider_elsewhere_reaches_a_public_https_url(hive_url: str, public_u
     assert load(hive_url=hive_url, public_url=public_url).refusal_to_submit() is None
 
 
-@pytest.mark.parametrize("public_url", [*REACHABLE, *UNREACHABLE])
+@pytest.mark.parametrize("public_url", [url for url in (*REACHABLE, *UNREACHABLE) if url])
 @pytest.mark.parametrize("hive_url", LOOPBACK)
-def test_a_provider_on_this_machine_reaches_any_url(hive_url: str, public_url: str | None) -> None:
+def test_a_provider_on_this_machine_reaches_any_url(hive_url: str, public_url: str) -> None:
     assert is_loopback(hive_url)
     assert load(hive_url=hive_url, public_url=public_url).refusal_to_submit() is None
+
+
+@pytest.mark.parametrize("hive_url", LOOPBACK)
+def test_without_a_public_url_no_provider_can_answer(hive_url: str) -> None:
+    assert "HIVEBATCH_PUBLIC_URL" in str(load(hive_url=hive_url, public_url=None).refusal_to_submit())
+
+
+@pytest.mark.parametrize("hive_url", ["http://api.thehive.ai", "http://10.0.0.1", "http://sandbox:8900"])
+def test_a_key_is_never_sent_in_the_clear_to_another_machine(hive_url: str) -> None:
+    with pytest.raises(UnsafeConfiguration, match="https"):
+        load(hive_url=hive_url)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hive_key": "a,b,c"},
+        {"hive_task_path": "task"},
+        {"hive_task_path": "/task?id="},
+        {"database_url": "mysql://x/y"},
+        {"rate_per_second": 1e-300},
+        {"sweep_seconds": 7200},
+    ],
+)
+def test_a_setting_that_could_not_work_is_refused_by_name(wrong: dict[str, object]) -> None:
+    with pytest.raises(UnsafeConfiguration, match=f"HIVEBATCH_{next(iter(wrong)).upper()}"):
+        load(**wrong)
+
+
+def test_production_that_nobody_could_answer_does_not_start() -> None:
+    with pytest.raises(UnsafeConfiguration, match=r"10\.0\.0\.1"):
+        load(**PRODUCTION | {"public_url": "http://10.0.0.1", "hive_url": "https://api.thehive.ai"})
 
 
 # --- the database ---

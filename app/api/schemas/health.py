@@ -32,15 +32,13 @@ class WorkerOut(Output):
 
 
 class HoldOut(Output):
-    """Why nothing is submitted to a provider or from a batch."""
+    """Why nothing is submitted to a provider or from a batch; in whose words is for those who are logged in."""
 
     scope: str
     scope_id: str
     reason: str
-    message: str
     since: datetime
     until: datetime | None
-    placed_by: str
 
 
 class ReadyOut(Output):

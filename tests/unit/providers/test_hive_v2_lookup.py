@@ -6,7 +6,7 @@ import pytest
 
 from app.config import load
 from app.providers import registry
-from app.providers.base import Finished, NotKnown, Running
+from app.providers.base import Finished, NoReply, NotKnown, Running
 from app.providers.hive_v2 import HiveV2
 from app.providers.senders import RequestsSender
 from tests.unit.providers.conftest import Serve
@@ -21,15 +21,22 @@ def hive(sender: RequestsSender, url: str, *keys: str) -> HiveV2:
 
 
 def test_a_task_with_a_status_array_is_finished(serve: Serve, sender: RequestsSender) -> None:
-    server = serve(answer(200, b'{"id": "t-1", "status": []}'))
-    assert hive(sender, server.url).look_up("t-1") == Finished(b'{"id": "t-1", "status": []}')
+    server = serve(answer(200, b'{"id": "t-1", "status": [{}]}'))
+    assert hive(sender, server.url).look_up("t-1") == Finished(b'{"id": "t-1", "status": [{}]}')
     assert (server.received[0].method, server.received[0].path) == ("GET", "/api/v2/task?task_id=t-1")
     assert server.received[0].headers["authorization"] == "Token k_1"
 
 
-@pytest.mark.parametrize("fields", [{"message": "in progress"}, {}, {"status": "queued"}, {"status": None}])
+@pytest.mark.parametrize(
+    "fields", [{"message": "in progress"}, {}, {"status": "queued"}, {"status": None}, {"status": []}]
+)
 def test_any_other_success_is_a_task_that_runs(serve: Serve, sender: RequestsSender, fields: object) -> None:
     assert hive(sender, serve(says(fields)).url).look_up("t-1") == Running()
+
+
+@pytest.mark.parametrize("act", [says(RESULT, 404), says(RESULT, 405), says(RESULT, 410), says(RESULT, 400)])
+def test_a_provider_that_has_no_such_task_says_so(serve: Serve, sender: RequestsSender, act: Act) -> None:
+    assert isinstance(hive(sender, serve(act).url).look_up("t-1"), NotKnown)
 
 
 @pytest.mark.parametrize(
@@ -38,8 +45,6 @@ def test_any_other_success_is_a_task_that_runs(serve: Serve, sender: RequestsSen
         answer(200, b"<html>"),
         answer(200, b"[]"),
         says({"status": [], "return_code": 500}),
-        says(RESULT, 404),
-        says(RESULT, 405),
         says(RESULT, 401),
         says(RESULT, 429),
         says(RESULT, 503),
@@ -48,11 +53,11 @@ def test_any_other_success_is_a_task_that_runs(serve: Serve, sender: RequestsSen
     ],
 )
 def test_anything_else_tells_nothing(serve: Serve, sender: RequestsSender, act: Act) -> None:
-    assert isinstance(hive(sender, serve(act).url).look_up("t-1"), NotKnown)
+    assert isinstance(hive(sender, serve(act).url).look_up("t-1"), NoReply)
 
 
 def test_a_server_that_is_not_there_tells_nothing(sender: RequestsSender) -> None:
-    assert isinstance(hive(sender, "http://nowhere.invalid").look_up("t-1"), NotKnown)
+    assert isinstance(hive(sender, "http://nowhere.invalid").look_up("t-1"), NoReply)
 
 
 def test_an_id_can_not_change_the_path(serve: Serve, sender: RequestsSender) -> None:
