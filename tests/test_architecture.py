@@ -40,9 +40,11 @@ def test_only_the_store_of_jobs_writes_jobs() -> None:
 
 
 def _writes_jobs(call: ast.Call) -> bool:
-    writing = last_name(call.func) in {"insert", "update", "add", "change"}
-    is_method = isinstance(call.func, ast.Attribute) and last_name(call.func.value) == "jobs"
-    return writing and (is_method or any(last_name(argument) == "jobs" for argument in call.args))
+    name, owner = last_name(call.func), last_name(call.func.value) if isinstance(call.func, ast.Attribute) else None
+    names_jobs = any(last_name(argument) == "jobs" for argument in call.args)
+    if owner == "bulk":
+        return name in {"add", "change"} and names_jobs
+    return name in {"insert", "update"} and (owner == "jobs" or names_jobs)
 
 
 def test_three_loops_outlive_every_exception_and_nothing_else_does() -> None:

@@ -41,8 +41,15 @@ def cancel(runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Sequ
         events: list[tuple[UUID, Event]] = [(job_id, Cancelled()) for job_id in rows[start : start + _CHUNK]]
         with runtime.database.transaction() as connection:
             cancelled += _applied(move(connection, events, runtime.moment()))
-    finalizing.finalize(runtime, [batch_id])
+    _follow_up(runtime, batch_id)
     return cancelled
+
+
+def _follow_up(runtime: Runtime, batch_id: UUID) -> None:
+    """The batch may have ended, and room in flight may have come free."""
+    finalizing.finalize(runtime, [batch_id])
+    for provider in runtime.providers:
+        runtime.doorbell.ring(provider)
 
 
 def _cancel_all(runtime: Runtime, owner: str | None, batch_id: UUID) -> int:
@@ -58,7 +65,7 @@ def _cancel_all(runtime: Runtime, owner: str | None, batch_id: UUID) -> int:
     cancelled = 0
     while chunk := sweeps.end_jobs(runtime, batch_id, Cancelled()):
         cancelled += chunk
-    finalizing.finalize(runtime, [batch_id])
+    _follow_up(runtime, batch_id)
     return cancelled
 
 

@@ -1,6 +1,7 @@
 """Submission: claim what can be sent at once, send it, write down what became of it, until nothing is left to claim."""
 
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -62,26 +63,32 @@ class _Drain:
         self._ahead = runtime.settings.connections
         self._claimed_at = time.monotonic()
         self._sent_since = 0
+        self._is_held = threading.Event()
 
     def run(self) -> None:
         while True:
             for claimed in self._claim():
-                future = self._runtime.sending.submit(_send, self._runtime, claimed)
+                future = self._runtime.sending.submit(_send, self._runtime, claimed, self._is_held)
                 self._outstanding[future] = claimed
                 future.add_done_callback(self._finished.put)
             if not self._outstanding:
                 return
             group = self._gather()
-            if group:
+            if not group:
+                self._give_up_waiting()
+            else:
                 self._sent_since += len(group)
                 _record_patiently(self._runtime, [_result(future, self._outstanding.pop(future)) for future in group])
 
     def _claim(self) -> Sequence[Claim]:
         # A job that may have killed its last worker travels alone, so that it takes no neighbours with it.
         has_suspect = any(claimed.is_suspect for claimed in self._outstanding.values())
-        if len(self._outstanding) > self._ahead // 2 or has_suspect or self._runtime.stopping.is_set():
+        is_held = self._is_held.is_set() and bool(self._outstanding)
+        if len(self._outstanding) > self._ahead // 2 or has_suspect or is_held or self._runtime.stopping.is_set():
             return ()
         self._keep_pace()
+        if not self._outstanding:
+            self._is_held.clear()
         room = self._ahead - len(self._outstanding)
         try:
             return claim(self._runtime, self._provider, room, is_idle=not self._outstanding)
@@ -91,6 +98,13 @@ class _Drain:
             # What is on its way has an answer that must be written down: a task id that is lost can't be asked for.
             logger.warning("claim_postponed", exc_info=True)
             return ()
+
+    def _give_up_waiting(self) -> None:
+        """The provider has become slow: what would not be sent within its lease goes back now, unsent."""
+        soonest = now() + timedelta(seconds=self._runtime.settings.submit_timeout_seconds)
+        for future, claimed in self._outstanding.items():
+            if claimed.lease_until < soonest:
+                future.cancel()  # one that has begun is not cancelled by this
 
     def _keep_pace(self) -> None:
         now_seconds = time.monotonic()
@@ -116,17 +130,25 @@ class _Drain:
         return group
 
 
-def _send(runtime: Runtime, claimed: Claim) -> Sent:
-    """Runs in a sender thread; holds no connection to the database."""
+def _send(runtime: Runtime, claimed: Claim, is_held: threading.Event) -> Sent:
+    """Runs in a sender thread; holds no connection to the database.
+
+    `is_held`: the provider told this drain to stop; what it claimed ahead is not sent after that.
+    """
     runtime.stopping.wait(max(0.0, (claimed.send_at - now()).total_seconds()))
     sent_at = now()
     latest = claimed.lease_until - timedelta(seconds=runtime.settings.submit_timeout_seconds)
-    if runtime.stopping.is_set() or sent_at > latest:
+    if runtime.stopping.is_set() or is_held.is_set() or sent_at > latest:
         return Sent(claimed, sent_at, None)
-    return Sent(claimed, sent_at, runtime.providers[claimed.provider].submit(claimed.submission))
+    outcome = runtime.providers[claimed.provider].submit(claimed.submission)
+    if isinstance(outcome, Held):
+        is_held.set()
+    return Sent(claimed, sent_at, outcome)
 
 
 def _result(future: Future[Sent], claimed: Claim) -> Sent:
+    if future.cancelled():
+        return Sent(claimed, now(), None)
     error = future.exception()
     if error is None:
         return future.result()

@@ -56,9 +56,6 @@ def refused(case: Case, event: Refused, moment: Moment) -> Step:
     After its lease ran out (`unknown`) the news that nothing was accepted is as good.
     """
     attempt = case.attempts[event.attempt_id]
-    if attempt.state is AttemptState.CANCELLED:
-        case = close(case, attempt.id, AttemptState.REFUSED, moment, event.code, event.message)
-        return Step(case.with_job(attempts=case.job.attempts - 1), Outcome.LATE)
     if not holds(case, attempt, AttemptState.SUBMITTING, AttemptState.UNKNOWN):
         return Step(case, Outcome.LATE)
     case = close(case, attempt.id, AttemptState.REFUSED, moment, event.code, event.message)

@@ -64,7 +64,8 @@ def test_the_environment_of_compose_is_a_production_that_starts(monkeypatch: pyt
         "HIVEBATCH_PUBLIC_URL": "https://batches.example.com",
     }
     for name, text in SERVICES["web"]["environment"].items():
-        monkeypatch.setenv(name, _interpolated(text, given))
+        if text is not None:  # else it is handed on if it is set
+            monkeypatch.setenv(name, _interpolated(text, given))
     settings = Settings()
     assert settings.mode == "production"
     assert settings.refusal_to_submit() is None

@@ -23,6 +23,6 @@ def test_a_worker_of_another_machine_says_nothing_of_this_one(runtime: Runtime) 
 
 
 def test_a_worker_that_missed_its_sweeps_counts_as_dead(runtime: Runtime) -> None:
-    with freeze_time(now() - timedelta(seconds=31)):
+    with freeze_time(now() - timedelta(seconds=3 * 5 + 10 + 15 + 1)):
         sweeps.sweep(runtime, "worker-1@here")
     assert not has_swept(runtime, "here")

@@ -11,7 +11,7 @@ from app.errors import Conflict, DatabaseUnavailable, InvalidInput
 from app.providers.base import Answer, Origin, Reading
 from app.runtime import Runtime
 from app.services import batches
-from app.services.views import Retried
+from app.services.views import RetryReport
 from tests.factories import (
     attempt_states,
     batch,
@@ -40,7 +40,7 @@ def _failed(runtime: Runtime, **fields: float) -> UUID:
 
 def test_a_retry_opens_a_finalized_batch_again_in_a_new_round(runtime: Runtime) -> None:
     batch_id = _failed(runtime, max_attempts=2)
-    assert batches.retry(runtime, "alice", batch_id, None) == Retried(queued=1, salvaged=0)
+    assert batches.retry(runtime, "alice", batch_id, None) == RetryReport(queued=1, salvaged=0)
     found, opened = job(runtime, batch_id), batch(runtime, batch_id)
     assert (found.job.state, found.job.attempts, found.job.max_attempts) == ("queued", 1, 1 + 2)
     assert (found.job.error_code, found.job.finished_at) == (None, None)
@@ -69,7 +69,7 @@ def test_a_retry_of_a_cancelled_job_with_a_stored_answer_costs_nothing(
     drain(runtime)
     batches.cancel(runtime, "alice", batch_id)
     deliver(runtime, provider.submissions[0], success("paid for", task_id="task-1"))
-    assert batches.retry(runtime, "alice", batch_id, None) == Retried(queued=0, salvaged=1)
+    assert batches.retry(runtime, "alice", batch_id, None) == RetryReport(queued=0, salvaged=1)
     drain(runtime)
     found, ended = job(runtime, batch_id), batch(runtime, batch_id)
     assert found.result is not None
@@ -83,7 +83,7 @@ def test_a_contradicting_body_is_no_stored_answer(runtime: Runtime, provider: Fa
     drain(runtime)
     batches.cancel(runtime, "alice", batch_id)
     deliver(runtime, provider.submissions[0], success("whose?", task_id="task-2"))
-    assert batches.retry(runtime, "alice", batch_id, None) == Retried(queued=1, salvaged=0)
+    assert batches.retry(runtime, "alice", batch_id, None) == RetryReport(queued=1, salvaged=0)
     assert (states(runtime, batch_id), outcomes(job(runtime, batch_id))) == (["queued"], ["conflict"])
 
 
@@ -99,7 +99,7 @@ def test_a_better_extractor_reads_a_stored_body_without_a_new_submit(runtime: Ru
     drain(runtime)
     deliver(runtime, provider.submissions[0], unrecognised())
     better = replace(runtime, providers={"hive_v2": BetterReader()})
-    assert batches.retry(better, "alice", batch_id, None) == Retried(queued=0, salvaged=1)
+    assert batches.retry(better, "alice", batch_id, None) == RetryReport(queued=0, salvaged=1)
     found = job(runtime, batch_id)
     assert found.result is not None
     assert (found.result.text, found.job.state, found.job.error_code) == ("read at last", "completed", None)
@@ -137,7 +137,7 @@ def test_a_retry_with_nothing_to_do_leaves_the_batch_as_it_was(runtime: Runtime)
     batch_id = submit(runtime, "a")
     deliver(runtime, take_one(runtime).submission, success("x"))
     before = batch(runtime, batch_id)
-    assert batches.retry(runtime, "alice", batch_id, None) == Retried(0, 0)
+    assert batches.retry(runtime, "alice", batch_id, None) == RetryReport(0, 0)
     assert batch(runtime, batch_id) == before
 
 

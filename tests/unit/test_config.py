@@ -133,7 +133,7 @@ def test_settings_do_not_change() -> None:
 )
 def test_a_value_that_makes_no_sense_is_refused_by_name(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"HIVEBATCH_{name.upper()}", text)
-    assert refusal().startswith(f"{name}: ")
+    assert refusal().startswith(f"HIVEBATCH_{name.upper()}: ")
 
 
 # --- secrets ---

@@ -261,7 +261,7 @@ def test_an_ack_after_the_lease_ran_out_is_applied_and_clears_the_error() -> Non
 
 def test_an_ack_that_a_callback_overtook_only_tells_its_attempt() -> None:
     case = claim(new_job())
-    case = apply(case, Answered(current_id(case), "task-1"), 1)
+    case = apply(case, Answered(current_id(case), ("task-1",)), 1)
     step = transition(case, ack(current_id(case), "task-1"), at(2))
     assert step.outcome is Outcome.LATE
     assert step.case.job == case.job
@@ -271,7 +271,7 @@ def test_an_ack_that_a_callback_overtook_only_tells_its_attempt() -> None:
 
 def test_an_ack_does_not_rename_a_task_that_a_callback_named() -> None:
     case = claim(new_job())
-    case = apply(case, Answered(current_id(case), "task-1"), 1)
+    case = apply(case, Answered(current_id(case), ("task-1",)), 1)
     step = transition(case, ack(current_id(case), "task-2"), at(2))
     assert current(step.case).provider_task_id == "task-1"
 
@@ -468,7 +468,7 @@ RESULTS: dict[str, Callable[..., Event]] = {"answer": Answered, "failure": faile
 @pytest.mark.parametrize("result", RESULTS)
 def test_a_body_that_names_another_task_is_a_conflict_and_changes_nothing(result: str) -> None:
     case = waiting()
-    event = RESULTS[result](current_id(case), task_id="task-of-another", cost_nano=1)
+    event = RESULTS[result](current_id(case), task_ids=("task-of-another",), cost_nano=1)
     assert transition(case, event, at(5)) == Step(case, Outcome.CONFLICT)
 
 
@@ -482,14 +482,14 @@ def test_a_body_that_names_another_job_is_a_conflict_and_changes_nothing(result:
 @pytest.mark.parametrize("result", RESULTS)
 def test_a_body_that_agrees_or_says_nothing_is_applied(result: str) -> None:
     case = waiting()
-    agreeing = RESULTS[result](current_id(case), task_id="task-1", metadata=show("job", case.job.id))
+    agreeing = RESULTS[result](current_id(case), task_ids=("task-1",), metadata=show("job", case.job.id))
     assert transition(case, agreeing, at(5)).outcome is Outcome.APPLIED
     assert transition(case, RESULTS[result](current_id(case)), at(5)).outcome is Outcome.APPLIED
 
 
 def test_a_task_id_that_comes_before_the_ack_is_kept() -> None:
     case = claim(new_job())
-    case = apply(case, failed(current_id(case), task_id="task-7"), 1)
+    case = apply(case, failed(current_id(case), task_ids=("task-7",)), 1)
     assert current(case).provider_task_id == "task-7"
 
 
@@ -605,7 +605,7 @@ def told(name: str, attempt_id: UUID, task_id: str | None) -> Event:
     if name == "acked":
         return ack(attempt_id, task_id)
     if name == "answered":
-        return Answered(attempt_id, task_id)
+        return Answered(attempt_id, (task_id,) if task_id else ())
     return EVENTS[name](attempt_id)
 
 
@@ -641,3 +641,9 @@ def assert_rules(before: Case, after: Case) -> None:
     assert job.attempts <= job.max_attempts or job.state is JobState.COMPLETED
     if before.job.state is JobState.COMPLETED:
         assert job == before.job
+
+
+def test_a_body_that_gives_its_task_two_ids_is_a_conflict() -> None:
+    case = claim(new_job())
+    step = transition(case, Answered(current_id(case), ("task-1", "task-2")), at(1))
+    assert (step.outcome, step.case) == (Outcome.CONFLICT, case)

@@ -48,7 +48,7 @@ def failure(value: object, *permanent_codes: str) -> Failure:
 
 def test_a_result_is_an_answer_with_its_origin_cost_and_details() -> None:
     assert read(result(entry(MESSAGE_OUTPUT))) == Answer(
-        origin=Origin("t-1", "job-17"),
+        origin=Origin(("t-1",), "job-17"),
         text="Nile",
         cost_nano=200_000,
         details={"model": "llama-3.2-1b-instruct", "finish_reason": "stop", "from_cache": False},
@@ -75,16 +75,22 @@ def test_an_answer_from_the_cache_belongs_to_the_top_level_id() -> None:
     cached = entry()
     cached["response"]["input"]["id"] = "somebody-else"
     found = answer(result(cached, from_cache=True))
-    assert found.origin.task_id == "t-1"
+    assert found.origin.task_ids == ("t-1",)
     assert found.details["from_cache"] is True
 
 
 @pytest.mark.parametrize(
-    ("fields", "task_id"),
-    [({}, None), ({"id": "a", "task_id": "b"}, "a"), ({"id": None, "task_id": "b"}, "b"), ({"id": 17}, "17")],
+    ("fields", "task_ids"),
+    [
+        ({}, ()),
+        ({"id": "a", "task_id": "b"}, ("a", "b")),
+        ({"id": "a", "task_id": "a"}, ("a",)),
+        ({"id": None, "task_id": "b"}, ("b",)),
+        ({"id": 17}, ("17",)),
+    ],
 )
-def test_the_task_id_is_the_first_at_the_top(fields: dict[str, object], task_id: str | None) -> None:
-    assert answer({"status": [entry()]} | fields).origin.task_id == task_id
+def test_the_ids_of_the_task_are_those_at_the_top(fields: dict[str, object], task_ids: tuple[str, ...]) -> None:
+    assert answer({"status": [entry()]} | fields).origin.task_ids == task_ids
 
 
 @pytest.mark.parametrize(
@@ -129,7 +135,7 @@ def test_usage_is_kept_where_there_is_any(where: str) -> None:
 def test_a_failed_task_says_its_code_and_both_messages() -> None:
     failed = {"status": {"code": "5", "message": "MODEL_ERROR"}}
     reading = read(result(failed, error="inference failed"))
-    assert reading == Failure(Origin("t-1", "job-17"), "5", "MODEL_ERROR: inference failed", is_retryable=True)
+    assert reading == Failure(Origin(("t-1",), "job-17"), "5", "MODEL_ERROR: inference failed", is_retryable=True)
 
 
 @pytest.mark.parametrize(
