@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo up check test test-all mutants lock clean
+.PHONY: help demo up check test test-all mutants bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,11 +37,14 @@ check: $(VENV)/.dev  ## ruff, mypy, import contracts, dependencies, migrations
 test: $(VENV)/.dev  ## the tests, on SQLite and on PostgreSQL
 	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered
 
-test-all: $(VENV)/.dev  ## what is slow: the mutants, the Procfile under faults
-	$(BIN)/pytest -m slow
+test-all: $(VENV)/.dev  ## what is slow: the mutants, the Procfile under faults, the wheel, a small benchmark
+	$(BIN)/pytest -n 2 -m slow
 
 mutants: $(VENV)/.dev  ## plant each known fault in a copy; the suite has to find it
 	$(BIN)/pytest -m slow tests/mutants
+
+bench: $(VENV)/.dev  ## ours beside the obvious design, three rounds; writes bench.json
+	$(BIN)/python -m tests.bench
 
 lock:  ## make the requirements files again from the ranges in pyproject.toml (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.txt
