@@ -81,7 +81,7 @@ batches = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Column("cancel_requested_at", UtcDateTime),
     Column("finalized_at", UtcDateTime),
-    Column("final_counts", JSON(none_as_null=True)),
+    Column("final_figures", JSON(none_as_null=True)),
     Column("line_errors", JSON, nullable=False),
     UniqueConstraint("owner", "idempotency_key"),
     Index("ix_batches_owner_id", "owner", "id"),

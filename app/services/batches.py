@@ -163,7 +163,7 @@ def _retry_chunk(
 
 
 def _reopen(connection: Connection, batch: Any, now: datetime, *, is_first: bool) -> None:
-    values: dict[str, object] = {"finalized_at": None, "final_counts": None, "cancel_requested_at": None}
+    values: dict[str, object] = {"finalized_at": None, "final_figures": None, "cancel_requested_at": None}
     if batch.expires_at <= now:
         values["expires_at"] = now + timedelta(seconds=batch.lifetime_seconds)
     if is_first:

@@ -1,13 +1,13 @@
-"""Finalizing: a batch whose last job ended gets its end and its frozen counts, in a transaction of its own."""
+"""Finalizing: a batch whose last job ended gets its end and its frozen figures, in a transaction of its own."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 from uuid import UUID
 
 from app.db import Connection
 from app.ids import show
 from app.runtime import Runtime
-from app.states import JobState
 from app.store import batches
 
 logger = logging.getLogger(__name__)
@@ -30,13 +30,12 @@ def _finalize(runtime: Runtime, batch_id: UUID) -> bool:
         batch = batches.lock(connection, [batch_id]).get(batch_id)
         if batch is None or batch.finalized_at is not None or batches.has_open_jobs(connection, batch_id):
             return False
-        freeze(connection, batch_id)
-        batches.change(connection, batch_id, finalized_at=now)
+        batches.change(connection, batch_id, finalized_at=now, final_figures=batches.figures(connection, batch_id))
     logger.info("batch_finalized", extra={"batch_id": show("batch", batch_id)})
     return True
 
 
-def freeze(connection: Connection, batch_id: UUID) -> None:
-    """Count the jobs of a batch that is locked, and keep the numbers."""
-    counted = batches.counts(connection, batch_id)
-    batches.change(connection, batch_id, final_counts={state: counted.get(state, 0) for state in JobState})
+def correct(connection: Connection, batch: Any, before: Mapping[str, int], after: Mapping[str, int]) -> None:
+    """A job of a finalized batch, which is locked, counts differently now: the frozen figures follow."""
+    figures = {name: number + after[name] - before[name] for name, number in batch.final_figures.items()}
+    batches.change(connection, batch.id, final_figures=figures)

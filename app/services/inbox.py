@@ -80,18 +80,19 @@ def _keep_strays(connection: Connection, group: Sequence[Received]) -> dict[UUID
 
 
 def _keep_past(runtime: Runtime, received: Received) -> Kept:
-    """A body for a job that is over. It may still complete a failed one; the frozen counts of its batch follow."""
+    """A body for a job that is over. It may still complete a failed one; the frozen figures of its batch follow."""
     outcomes: dict[UUID, Outcome | None] = {}
     with runtime.database.transaction() as connection:
-        locked = batches.lock(connection, [received.subject.batch_id])
+        batch = batches.lock(connection, [received.subject.batch_id]).get(received.subject.batch_id)
         job_of = attempts.job_ids_of(connection, [received.attempt_id])
         cases = jobs.lock(connection, job_of.values())
-        if not cases:
+        if batch is None or not cases:
             return Kept(_keep_strays(connection, [received])[received.id])
+        job_id = job_of[received.attempt_id]
+        before = batches.figures(connection, batch.id, job_id)
         ended = _apply(connection, [received], job_of, cases, runtime.moment(), outcomes)
-        for batch in locked.values():
-            if batch.finalized_at is not None and outcomes[received.id] is Outcome.APPLIED:
-                finalizing.freeze(connection, batch.id)
+        if batch.finalized_at is not None:
+            finalizing.correct(connection, batch, before, batches.figures(connection, batch.id, job_id))
     return Kept(outcomes[received.id], follows_up=True, ended_batches=ended)
 
 

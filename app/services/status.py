@@ -145,8 +145,7 @@ def result_view(row: Any, answered_at: Any) -> ResultView:
 
 
 def _batch(connection: Connection, row: Any) -> BatchView:
-    counted = row.final_counts or batch_rows.counts(connection, row.id)
-    tallies = batch_rows.tallies(connection, row.id)
+    figures = row.final_figures or batch_rows.figures(connection, row.id)
     return BatchView(
         id=row.id,
         owner=row.owner,
@@ -156,13 +155,13 @@ def _batch(connection: Connection, row: Any) -> BatchView:
         options=row.options,
         metadata=row.metadata_,
         total=row.total,
-        counts={str(state): counted.get(state, 0) for state in JobState},
+        counts={str(state): figures[state] for state in JobState},
         round=row.round,
         max_attempts=row.max_attempts,
-        retries=tallies["submits"] - tallies["submitted_jobs"],
-        late=tallies["late"],
-        duplicates=tallies["repeats"],
-        cost=_money(tallies["cost_nano"]),
+        retries=figures["submits"] - figures["submitted_jobs"],
+        late=figures["late"],
+        duplicates=figures["repeats"],
+        cost=_money(figures["cost_nano"]),
         line_errors=tuple(Problem(**problem) for problem in row.line_errors["first"]),
         line_errors_total=row.line_errors["total"],
         oldest_open_job_at=batch_rows.oldest_open_job_at(connection, row.id),

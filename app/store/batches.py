@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, exists, func, insert, select, up
 from sqlalchemy.exc import IntegrityError
 
 from app.models import attempts, batches, callbacks, job_inputs, job_results, jobs, literally, purged_batches
-from app.states import OPEN_JOB_STATES, AttemptState, Outcome
+from app.states import OPEN_JOB_STATES, AttemptState, JobState, Outcome
 
 
 def add(connection: Connection, row: Mapping[str, Any]) -> bool:
@@ -67,28 +67,35 @@ def has_open_jobs(connection: Connection, batch_id: UUID) -> bool:
     return bool(connection.execute(select(_open_jobs(batch_id))).scalar_one())
 
 
-def counts(connection: Connection, batch_id: UUID) -> Mapping[str, int]:
-    """How many jobs a batch has in each state that occurs."""
-    query = select(jobs.c.state, func.count()).where(jobs.c.batch_id == batch_id).group_by(jobs.c.state)
-    return {state: number for state, number in connection.execute(query)}  # noqa: C416 - a Row is not a pair to mypy
+def figures(connection: Connection, batch_id: UUID, job_id: UUID | None = None) -> Mapping[str, int]:
+    """What is counted of a batch, or what one of its jobs adds to that.
 
-
-def tallies(connection: Connection, batch_id: UUID) -> Mapping[str, int]:
-    """`submits`, `submitted_jobs`, `cost_nano` of a batch's attempts; `late` and `repeats` of its callbacks."""
-    of_attempts = select(
-        func.count().filter(attempts.c.state != AttemptState.REFUSED).label("submits"),
-        func.count(attempts.c.job_id.distinct())
-        .filter(attempts.c.state != AttemptState.REFUSED)
-        .label("submitted_jobs"),
-        func.coalesce(func.sum(attempts.c.cost_nano), 0).label("cost_nano"),
-    ).join(jobs, jobs.c.id == attempts.c.job_id)
+    How many jobs are in each state, by the state's name; `submits`, `submitted_jobs` and `cost_nano` of the attempts;
+    `late` and `repeats` of the callbacks.
+    """
+    counted = select(jobs.c.state, func.count()).where(jobs.c.batch_id == batch_id).group_by(jobs.c.state)
+    was_sent = attempts.c.state != AttemptState.REFUSED
+    of_attempts = (
+        select(
+            func.count().filter(was_sent).label("submits"),
+            func.count(attempts.c.job_id.distinct()).filter(was_sent).label("submitted_jobs"),
+            func.coalesce(func.sum(attempts.c.cost_nano), 0).label("cost_nano"),
+        )
+        .join(jobs, jobs.c.id == attempts.c.job_id)
+        .where(jobs.c.batch_id == batch_id)
+    )
     of_callbacks = select(
         func.count().filter(callbacks.c.outcome == Outcome.LATE).label("late"),
         func.coalesce(func.sum(callbacks.c.times - 1), 0).label("repeats"),
     ).where(callbacks.c.batch_id == batch_id)
-    first = connection.execute(of_attempts.where(jobs.c.batch_id == batch_id)).one()
-    second = connection.execute(of_callbacks).one()
-    return {name: int(value) for row in (first, second) for name, value in row._asdict().items()}
+    if job_id is not None:
+        counted, of_attempts = counted.where(jobs.c.id == job_id), of_attempts.where(jobs.c.id == job_id)
+        of_callbacks = of_callbacks.where(callbacks.c.job_id == job_id)
+    found: dict[str, int] = {str(state): 0 for state in JobState}
+    found |= {state: number for state, number in connection.execute(counted)}  # noqa: C416 - a Row is not a pair
+    for query in (of_attempts, of_callbacks):
+        found |= {name: int(value) for name, value in connection.execute(query).one()._asdict().items()}
+    return found
 
 
 def any_open(connection: Connection) -> bool:

@@ -52,7 +52,7 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("cancel_requested_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finalized_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("final_counts", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("final_figures", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("line_errors", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_batches")),
         sa.UniqueConstraint("owner", "idempotency_key", name=op.f("uq_batches_owner_idempotency_key")),

@@ -19,6 +19,7 @@ from app.services import claims, creation, submission
 from app.services.claims import Claim
 from app.services.submission import Sent
 from app.services.views import NewBatch, NewJob
+from app.states import JobState
 from tests.bench import bodies
 
 OWNER = "bench"
@@ -99,8 +100,11 @@ def _copy_batches(connection: Connection, completed: UUID, waiting: UUID, number
     """Batch 1 is the large one. It is open, and so are the newest."""
     last_closed = _batch_number(number - opened, number) - 1
     total = f"CASE g WHEN 1 THEN {number // 2} ELSE {number // 2 // (BATCHES - 1)} END"
-    closed = {"id": _ID.format("g"), "total": total, "final_counts": f"json_build_object('completed', {total})"}
-    still_open = closed | {"final_counts": "NULL"}
+    names = (*JobState, "submits", "submitted_jobs", "cost_nano", "late", "repeats")
+    counted = {"completed", "submits", "submitted_jobs"}
+    figures = ", ".join(f"'{name}', {total if name in counted else 0}" for name in names)
+    closed = {"id": _ID.format("g"), "total": total, "final_figures": f"json_build_object({figures})"}
+    still_open = closed | {"final_figures": "NULL"}
     everything = f"generate_series(1, {BATCHES}) g"
     _copy(connection, batches, completed, everything, f"g BETWEEN 2 AND {last_closed}", closed)
     _copy(connection, batches, waiting, everything, f"NOT g BETWEEN 2 AND {last_closed}", still_open)
