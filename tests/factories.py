@@ -19,8 +19,9 @@ from app.providers.base import Accepted, Submission, SubmitOutcome
 from app.runtime import Runtime
 from app.services import callbacks, claims, creation, holds, inbox, status, submission, sweeps
 from app.services.claims import Claim
+from app.services.outcomes import Sent
+from app.services.outcomes import record as write_down
 from app.services.received import Received, read
-from app.services.submission import Sent
 from app.services.sweeps import Swept
 from app.services.views import BatchView, HoldView, JobDetail, NewBatch, NewJob
 from app.states import Outcome
@@ -70,7 +71,7 @@ def take_one(runtime: Runtime) -> Claim:
 
 def record(runtime: Runtime, claimed: Claim, outcome: SubmitOutcome | None) -> None:
     """Write down what the provider said to this claim; None: it was not sent."""
-    submission.record(runtime, [Sent(claimed, now(), outcome)])
+    write_down(runtime, [Sent(claimed, now(), outcome)])
 
 
 # --- what the provider does ---

@@ -1,42 +1,26 @@
-"""Submission: claim what can be sent at once, send it, write down what became of it, until nothing is left to claim."""
+"""Submission: claim what can be sent at once, send it, have it written down, until nothing is left to claim."""
 
 import logging
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from queue import Empty, SimpleQueue
 
 from app.clock import now
-from app.db import Connection
 from app.errors import DatabaseUnavailable
 from app.ids import show
-from app.providers.base import Accepted, Held, Rejected, SubmitOutcome, Unknown
+from app.providers.base import Held, Unknown
 from app.runtime import Runtime
-from app.services import finalizing
 from app.services.claims import Claim, claim
-from app.services.moves import move
-from app.store import holds
-from app.transitions import Acked, Event, Moment, OutcomeUnknown, Refused
-from app.transitions import Rejected as JobRejected
+from app.services.outcomes import Sent, record_patiently
 
 logger = logging.getLogger(__name__)
 
-HANDED_BACK = "handed_back"
 MOST_AHEAD = 500
 GATHER_SECONDS = 0.02
 LOOK_AGAIN_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What became of a claim. `outcome` None: it was not sent, because the process ends or the lease is too short."""
-
-    claim: Claim
-    sent_at: datetime
-    outcome: SubmitOutcome | None
 
 
 def drain(runtime: Runtime, provider: str) -> bool:
@@ -78,7 +62,7 @@ class _Drain:
                 self._give_up_waiting()
             else:
                 self._sent_since += len(group)
-                _record_patiently(self._runtime, [_result(future, self._outstanding.pop(future)) for future in group])
+                record_patiently(self._runtime, [_result(future, self._outstanding.pop(future)) for future in group])
 
     def _claim(self) -> Sequence[Claim]:
         # A job that may have killed its last worker travels alone, so that it takes no neighbours with it.
@@ -154,71 +138,3 @@ def _result(future: Future[Sent], claimed: Claim) -> Sent:
         return future.result()
     logger.error("submit_broke", exc_info=error, extra={"attempt_id": show("attempt", claimed.attempt_id)})
     return Sent(claimed, now(), Unknown("internal_error", f"{type(error).__name__} while submitting"))
-
-
-def _record_patiently(runtime: Runtime, sent: Sequence[Sent]) -> None:
-    """As `record`, but a database that is away is waited for until the leases end; then the alarms have it all."""
-    while True:
-        try:
-            return record(runtime, sent)
-        except DatabaseUnavailable:
-            if now() > max(one.claim.lease_until for one in sent):
-                logger.exception("record_given_up", extra={"size": len(sent)})
-                return None
-            logger.warning("record_postponed", exc_info=True, extra={"size": len(sent)})
-            time.sleep(0.5)
-
-
-def record(runtime: Runtime, sent: Sequence[Sent]) -> None:
-    """Write down what became of these claims, in one transaction; what stops submitting becomes a hold.
-
-    Raises:
-        DatabaseUnavailable: nothing was written.
-    """
-    moment = runtime.moment()
-    events = [(one.claim.job_id, _event(one, moment)) for one in sent]
-    with runtime.database.transaction() as connection:
-        moved = move(connection, events, moment)
-        for one, (_, event) in zip(sent, events, strict=True):
-            if isinstance(one.outcome, Held) and isinstance(event, Refused):
-                _hold(connection, one.claim.provider, one.outcome, event.retry_at, moment.now)
-    finalizing.finalize(runtime, moved.ended_batches)
-    if any(isinstance(one.outcome, Held) for one in sent):
-        runtime.sweeping_due.set()  # a hold may end before the next sweep
-
-
-def _event(sent: Sent, moment: Moment) -> Event:
-    attempt_id = sent.claim.attempt_id
-    match sent.outcome:
-        case Accepted(task_id=task_id, http_status=status):
-            return Acked(attempt_id, task_id, sent.sent_at, status)
-        case Unknown(code=code, message=message, http_status=status):
-            return OutcomeUnknown(attempt_id, code, message, sent.sent_at, status)
-        case Rejected(code=code, message=message, http_status=status):
-            return JobRejected(attempt_id, code, message, sent.sent_at, status)
-        case Held() as held:
-            return Refused(attempt_id, held.reason, held.message, _retry_at(sent, held, moment), held.http_status)
-        case None:
-            return Refused(attempt_id, HANDED_BACK, "The worker gave it back unsent.", moment.now, was_tried=False)
-
-
-def _retry_at(sent: Sent, held: Held, moment: Moment) -> datetime:
-    if held.needs_operator:
-        return moment.now
-    if held.retry_after_seconds:  # "at once", or a date that has passed, is no reason for a storm
-        return moment.now + timedelta(seconds=held.retry_after_seconds)
-    return moment.timing.backoff_until(moment.now, sent.claim.refusals + 1, sent.claim.attempt_id)
-
-
-def _hold(connection: Connection, provider: str, held: Held, until: datetime, since: datetime) -> None:
-    row = {
-        "scope": "provider",
-        "scope_id": provider,
-        "reason": held.reason,
-        "message": held.message,
-        "since": since,
-        "until": None if held.needs_operator else until,
-        "placed_by": "submission",
-    }
-    holds.place(connection, row)
-    logger.warning("provider_held", extra={"provider": provider, "reason": held.reason, "until": str(row["until"])})

@@ -15,9 +15,9 @@ from app.models import attempts, batches, callbacks, job_inputs, job_results, jo
 from app.providers.base import Accepted
 from app.runtime import Runtime
 from app.services import callbacks as callback_service
-from app.services import claims, creation, submission
+from app.services import claims, creation, outcomes
 from app.services.claims import Claim
-from app.services.submission import Sent
+from app.services.outcomes import Sent
 from app.services.views import NewBatch, NewJob
 from app.states import JobState
 from tests.bench import bodies
@@ -83,7 +83,7 @@ def _created(runtime: Runtime) -> UUID:
 def _submitted(runtime: Runtime) -> Claim:
     _created(runtime)
     (claimed,) = claims.claim(runtime, "hive_v2", 1, is_idle=True)
-    submission.record(runtime, [Sent(claimed, now(), Accepted("task-of-the-benchmark", 200))])
+    outcomes.record(runtime, [Sent(claimed, now(), Accepted("task-of-the-benchmark", 200))])
     return claimed
 
 

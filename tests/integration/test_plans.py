@@ -1,0 +1,150 @@
+"""What is looked for again and again is found by an index of what is open, however much was ever stored."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import event, select, text
+
+from app.clock import now
+from app.db import Connection, Database
+from app.models import jobs as job_table
+from app.models import metadata
+from app.providers.base import Accepted
+from app.runtime import Runtime
+from app.states import JobState
+from app.store import attempts, batches, jobs
+from tests.factories import PROVIDER, record, submit, take
+
+FINISHED_JOBS = """
+    INSERT INTO jobs (id, batch_id, position, custom_id, provider, state, attempts, last_number, max_attempts, suspect,
+        created_at, finished_at)
+    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 20000)
+    SELECT fresh_id, id, 1000 + n, 'more-' || n, provider, 'completed', 1, 1, 3, false, created_at, created_at
+    FROM numbers, batches
+"""
+THEIR_ATTEMPTS = """
+    INSERT INTO attempts (id, job_id, number, provider, state, created_at, had_more_time)
+    SELECT fresh_id, id, 1, provider, 'completed', created_at, false FROM jobs WHERE state = 'completed'
+"""
+OF_WHAT_IS_OPEN = {
+    index.name
+    for table in metadata.sorted_tables
+    for index in table.indexes
+    if "state" in str(index.dialect_options["sqlite"]["where"])
+}
+"""The indexes that are as small as the work that is under way: reading one from end to end is no scan."""
+
+Emitted = Sequence[tuple[str, Any]]
+
+
+@pytest.fixture
+def batch_id(runtime: Runtime) -> UUID:
+    """A batch with 50 open jobs (30 queued, 10 claimed, 10 waiting) among many that are finished."""
+    found = submit(runtime, *["x"] * 50)
+    for number, claimed in enumerate(take(runtime, 20)):
+        if number % 2:
+            record(runtime, claimed, Accepted(f"task-{number}", 200))
+    _finish_many(runtime.database)
+    return found
+
+
+def _finish_many(database: Database) -> None:
+    fresh_id = "lower(hex(randomblob(16)))" if database.is_sqlite else "gen_random_uuid()"
+    with database.transaction() as connection:
+        for statement in (FINISHED_JOBS, THEIR_ATTEMPTS):
+            connection.exec_driver_sql(statement.replace("fresh_id", fresh_id))
+    if not database.is_sqlite:  # which nobody asks to in production
+        with database.transaction() as connection:
+            connection.exec_driver_sql("ANALYZE jobs, attempts, batches")
+
+
+def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
+    """What every claim, every sweep and every callback asks."""
+    claimable = partial(jobs.claimable, provider=PROVIDER, now=now(), limit=10, held=[])
+    return {
+        "in flight": lambda connection: attempts.in_flight(connection, PROVIDER),
+        "claimed too long": lambda connection: jobs.overdue(connection, JobState.SUBMITTING, now(), 500),
+        "overdue": lambda connection: jobs.overdue(connection, JobState.WAITING, now(), 500),
+        "next alarm": jobs.next_alarm,
+        "next claim": lambda connection: jobs.next_claim(connection, PROVIDER),
+        "claimable": lambda connection: claimable(connection, suspect=False),
+        "claimable suspects": lambda connection: claimable(connection, suspect=True),
+        "claimable beside a hold": lambda connection: claimable(connection, suspect=False, held=[UUID(int=1)]),
+        "has open jobs": lambda connection: batches.has_open_jobs(connection, batch_id),
+        "open in batch": lambda connection: jobs.open_in_batch(connection, batch_id, 500),
+        "expired": lambda connection: batches.expired(connection, now()),
+        "ended": lambda connection: batches.ended(connection, 500),
+        "cancelling": batches.cancelling,
+    }
+
+
+@contextmanager
+def emitting(database: Database) -> Iterator[list[tuple[str, Any]]]:
+    """The statements that go to the database meanwhile, each with its parameters."""
+    emitted: list[tuple[str, Any]] = []
+
+    def keep(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+        emitted.append((statement, parameters))
+
+    event.listen(database.engine, "before_cursor_execute", keep)
+    try:
+        yield emitted
+    finally:
+        event.remove(database.engine, "before_cursor_execute", keep)
+
+
+def plans(database: Database, emitted: Emitted) -> str:
+    """How the database would carry these out; PostgreSQL also with the plan that it keeps for any parameters."""
+    lines: list[str] = []
+    with database.reading() as connection:
+        for statement, parameters in emitted:
+            if database.is_sqlite:
+                planned = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                lines += [row.detail for row in planned]
+            else:
+                lines += connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars()
+                lines += _kept_plan(connection, statement)
+    return "\n".join(lines)
+
+
+def _kept_plan(connection: Connection, statement: str) -> Sequence[str]:
+    names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement)))
+    numbered = re.sub(r"%\((\w+)\)s", lambda match: f"${names.index(match[1]) + 1}", statement)
+    return connection.execute(text(f"EXPLAIN (GENERIC_PLAN) {_escaped(numbered)}")).scalars().all()
+
+
+def _escaped(statement: str) -> str:
+    return statement.replace(":", r"\:")
+
+
+def scans(plan: str) -> list[str]:
+    """The lines of a plan that read all jobs or all attempts."""
+    found = re.findall(r"Seq Scan on (?:jobs|attempts)\b.*", plan)
+    for line in re.findall(r"SCAN (?:jobs|attempts)\b.*", plan):
+        index = re.search(r"INDEX (\w+)", line)
+        if index is None or index[1] not in OF_WHAT_IS_OPEN:
+            found.append(line)
+    return found
+
+
+def test_no_look_at_what_is_open_reads_what_is_finished(runtime: Runtime, batch_id: UUID) -> None:
+    read_whole: dict[str, list[str]] = {}
+    for name, look in looks(batch_id).items():
+        with emitting(runtime.database) as emitted, runtime.database.transaction() as connection:
+            look(connection)
+        plan = plans(runtime.database, emitted)
+        assert re.search("jobs|attempts", plan), (name, plan)
+        read_whole[name] = scans(plan)
+    assert {name: found for name, found in read_whole.items() if found} == {}
+
+
+def test_a_look_that_reads_all_jobs_would_be_seen(runtime: Runtime, batch_id: UUID) -> None:
+    by_the_way = select(job_table.c.due_at).where(job_table.c.state == "waiting")
+    with emitting(runtime.database) as emitted, runtime.database.reading() as connection:
+        connection.execute(by_the_way).all()
+    assert scans(plans(runtime.database, emitted))
