@@ -61,7 +61,9 @@ class Swept:
 class Unaskable(FakeProvider):
     """A provider that breaks when it is asked for a task."""
 
-    can_read_back = True
+    def __init__(self) -> None:
+        super().__init__()
+        self.can_read_back = True
 
     def look_up(self, task_id: str) -> Lookup:
         raise ArithmeticError(task_id)
@@ -95,11 +97,11 @@ def with_provider(runtime: Runtime, provider: FakeProvider) -> Runtime:
     return replace(runtime, providers={PROVIDER: provider})
 
 
-def unhurried(runtime: Runtime) -> Runtime:
-    """`runtime` with time enough to send something."""
+def unhurried(runtime: Runtime, **times: float) -> Runtime:
+    """`runtime` with time enough to send something, and these times."""
     usual = make_settings()
     names = ("submit_timeout_seconds", "lease_seconds", "callback_timeout_seconds")
-    changed: Mapping[str, object] = {name: getattr(usual, name) for name in names}
+    changed: Mapping[str, object] = {name: getattr(usual, name) for name in names} | times
     return replace(runtime, settings=runtime.settings.model_copy(update=changed))
 
 
@@ -127,11 +129,9 @@ def test_a_step_that_breaks_keeps_neither_the_others_nor_the_sign_of_life_from_t
 
 
 def test_a_provider_that_breaks_when_it_is_asked_is_counted_and_the_rest_goes_on(runtime: Runtime) -> None:
-    overdue = submit(unhurried(runtime), "a")
-    drain(unhurried(with_provider(runtime, FakeProvider())))
-    late = replace(unhurried(runtime), providers={PROVIDER: Unaskable()})
-    with late.database.transaction() as connection:
-        connection.exec_driver_sql("UPDATE jobs SET due_at = created_at")
+    late = with_provider(unhurried(runtime, callback_timeout_seconds=TINY), Unaskable())
+    overdue = submit(late, "a")
+    drain(late)
     worker = Swept(late)
     worker.start()
     worker.again()
