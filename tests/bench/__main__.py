@@ -30,7 +30,7 @@ class Bench:
     def run(self, rounds: int, names: Sequence[str]) -> None:
         """All rounds of these rows (all if none is named), ours and the obvious design by turns."""
         for number in range(rounds):
-            self.samples.add("limit", limits.measure(self._machine, self._plan, self._tuning.workers))
+            self.samples.add("limit", limits.measure(self._machine, self._plan, self._tuning))
             for group in chosen(names):
                 if not (group.is_once and number) and self._can_run(group):
                     self._measure(group, number)

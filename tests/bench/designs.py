@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import psycopg
 import requests
 
+from tests.bench.audit import Submit, complaints
+from tests.bench.counterpart import Entry
 from tests.bench.machine import Machine, port_of
 from tests.e2e.procfile import Process, until
 from tests.servers import free_port
@@ -24,6 +26,11 @@ class Tuning:
     in_flight: int = 2000
     settings: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def server(self) -> dict[str, str]:
+        """The environment in which everything that is compared has the same web server."""
+        return {f"HIVEBATCH_{name}": text for name, text in self.settings.items() if name == "WEB_THREADS"}
+
 
 class Design(ABC):
     """One way to build the service, running on a machine with a database of its own."""
@@ -34,7 +41,7 @@ class Design(ABC):
     STORED: str
     """SQL: how many jobs have a stored result."""
     BOOKS: str
-    """SQL: provider's task id, metadata, state, text, number of callbacks; one row a submit."""
+    """SQL: the columns of `Submit`."""
 
     def __init__(self, machine: Machine, tuning: Tuning) -> None:
         self.machine, self.tuning = machine, tuning
@@ -86,9 +93,10 @@ class Design(ABC):
         assert row is not None
         return int(row[0])
 
-    def books(self) -> Sequence[tuple[str, str, str, str, int]]:
-        """The rows of `BOOKS`."""
-        return self._database.execute(self.BOOKS.encode()).fetchall()
+    def complaints(self, ledger: Sequence[Entry], jobs: int) -> list[str]:
+        """What the database says otherwise than the provider, in words."""
+        books = [Submit(*row) for row in self._database.execute(self.BOOKS.encode())]
+        return [f"{self.name}: {complaint}" for complaint in complaints(books, ledger, jobs)]
 
     @property
     def dsn(self) -> str:

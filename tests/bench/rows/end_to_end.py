@@ -2,7 +2,6 @@
 
 import time
 
-from tests.bench import audit
 from tests.bench.designs import Design
 from tests.bench.rows import effort
 from tests.bench.rows.plan import Measured, Plan, patience
@@ -28,7 +27,7 @@ def run(design: Design, jobs: int) -> Measured:
         _run(design, body, jobs)
     ledger = design.machine.provider.ledger()
     rate = jobs / (max(entry.answered for entry in ledger) - began)
-    return Measured({"end_to_end": rate}, audit.complaints(design, ledger, jobs), notes)
+    return Measured({"end_to_end": rate}, design.complaints(ledger, jobs), notes)
 
 
 def _run(design: Design, body: bytes, jobs: int) -> None:

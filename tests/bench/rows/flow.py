@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import quantiles
 
-from tests.bench import audit
 from tests.bench.counterpart import Entry
 from tests.bench.designs import Design
 from tests.bench.rows import effort
@@ -29,7 +28,7 @@ def measure(design: Design, plan: Plan) -> Measured:
         with effort.noted(design, "callback", jobs, notes):
             _call_back(design, jobs)
         ledger = design.machine.provider.ledger()
-        return Measured(_figures(ledger), audit.complaints(design, ledger, jobs), notes)
+        return Measured(_figures(ledger), design.complaints(ledger, jobs), notes)
 
 
 def _submit(design: Design, jobs: int) -> None:
