@@ -13,7 +13,7 @@ from app.services import finalizing
 from app.services.moves import move_cases
 from app.services.received import Received, callback_row, detail_of, event_of, result_rows
 from app.states import Case, Outcome
-from app.store import attempts, batches, callbacks, jobs, limits, results
+from app.store import batches, callbacks, jobs, limits, results
 from app.transitions import Moment
 
 logger = logging.getLogger(__name__)
@@ -58,12 +58,11 @@ def _follow_up(runtime: Runtime, ended_batches: frozenset[UUID]) -> None:
 def _keep_group(runtime: Runtime, group: Sequence[Received]) -> Sequence[Kept | None]:
     """Keep what is for open jobs, and what is for no job; None for the rest, which needs its batch locked first."""
     with runtime.database.transaction() as connection:
-        job_of = attempts.job_ids_of(connection, {received.attempt_id for received in group})
-        cases = jobs.lock(connection, job_of.values())
-        case_of = {attempt_id: cases[job_id] for attempt_id, job_id in job_of.items() if job_id in cases}
-        current = [r for r in group if r.attempt_id in case_of and case_of[r.attempt_id].job.is_open]
-        outcomes = _keep_strays(connection, [r for r in group if r.attempt_id not in case_of])
-        ended = _apply(connection, current, job_of, cases, runtime.moment(), outcomes)
+        cases = jobs.lock_by_attempt(connection, (received.attempt_id for received in group))
+        job_of = _job_of(cases)
+        current = [r for r in group if r.attempt_id in job_of and cases[job_of[r.attempt_id]].job.is_open]
+        outcomes = _keep_strays(connection, [r for r in group if r.attempt_id not in job_of])
+        ended = _apply(connection, current, cases, runtime.moment(), outcomes)
     kept = [Kept(outcomes[received.id]) if received.id in outcomes else None for received in group]
     first = next((index for index, one in enumerate(kept) if one is not None), None)
     if first is not None:
@@ -84,22 +83,25 @@ def _keep_past(runtime: Runtime, received: Received) -> Kept:
     outcomes: dict[UUID, Outcome | None] = {}
     with runtime.database.transaction() as connection:
         batch = batches.lock(connection, [received.subject.batch_id]).get(received.subject.batch_id)
-        job_of = attempts.job_ids_of(connection, [received.attempt_id])
-        cases = jobs.lock(connection, job_of.values())
+        cases = jobs.lock_by_attempt(connection, [received.attempt_id])
         if batch is None or not cases:
             return Kept(_keep_strays(connection, [received])[received.id])
-        job_id = job_of[received.attempt_id]
+        job_id = _job_of(cases)[received.attempt_id]
         before = batches.figures(connection, batch.id, job_id)
-        ended = _apply(connection, [received], job_of, cases, runtime.moment(), outcomes)
+        ended = _apply(connection, [received], cases, runtime.moment(), outcomes)
         if batch.finalized_at is not None:
             finalizing.correct(connection, batch, before, batches.figures(connection, batch.id, job_id))
     return Kept(outcomes[received.id], follows_up=True, ended_batches=ended)
 
 
+def _job_of(cases: Mapping[UUID, Case]) -> Mapping[UUID, UUID]:
+    """Which job each attempt belongs to."""
+    return {attempt_id: job_id for job_id, case in cases.items() for attempt_id in case.attempts}
+
+
 def _apply(
     connection: Connection,
     group: Sequence[Received],
-    job_of: Mapping[UUID, UUID],
     cases: Mapping[UUID, Case],
     moment: Moment,
     outcomes: dict[UUID, Outcome | None],
@@ -108,6 +110,7 @@ def _apply(
 
     A body that comes twice is late the second time, as its attempt is closed by then; the inbox only counts it.
     """
+    job_of = _job_of(cases)
     outcomes.update({received.id: Outcome.INVALID for received in group})
     read = [(received, event) for received in group if (event := event_of(received)) is not None]
     moved = move_cases(connection, cases, [(job_of[received.attempt_id], event) for received, event in read], moment)

@@ -39,12 +39,6 @@ def rows_of_job(connection: Connection, job_id: UUID) -> Sequence[Row[Any]]:
     return connection.execute(query).all()
 
 
-def job_ids_of(connection: Connection, attempt_ids: Iterable[UUID]) -> Mapping[UUID, UUID]:
-    """The job of each attempt that exists."""
-    query = select(attempts.c.id, attempts.c.job_id).where(attempts.c.id.in_(list(attempt_ids)))
-    return {row.id: row.job_id for row in connection.execute(query)}
-
-
 def in_flight(connection: Connection, provider: str) -> int:
     """How many tasks the provider has of ours, or may have."""
     query = select(func.count()).where(

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, Select, select
 
 from app.models import CLAIMED_JOB_STATES, batches, job_inputs, jobs, literally
+from app.models import attempts as attempt_rows
 from app.states import OPEN_JOB_STATES, Case, Job, JobState
 from app.store import attempts, bulk
 
@@ -65,6 +66,12 @@ def lock(connection: Connection, job_ids: Iterable[UUID]) -> Mapping[UUID, Case]
     """These jobs with all of their attempts, locked in the order of their ids; those that don't exist are left out."""
     query = select(jobs).where(jobs.c.id.in_(set(job_ids))).order_by(jobs.c.id)
     return _cases(connection, query.with_for_update())
+
+
+def lock_by_attempt(connection: Connection, attempt_ids: Iterable[UUID]) -> Mapping[UUID, Case]:
+    """As `lock`, for the jobs of these attempts. The cases say which attempt is whose."""
+    owners = select(attempt_rows.c.job_id).where(attempt_rows.c.id.in_(set(attempt_ids)))
+    return _cases(connection, select(jobs).where(jobs.c.id.in_(owners)).order_by(jobs.c.id).with_for_update())
 
 
 def peek(connection: Connection, job_ids: Iterable[UUID]) -> Mapping[UUID, Case]:
