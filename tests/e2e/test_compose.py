@@ -18,6 +18,10 @@ from tests.e2e.procfile import PROCESSES, ROOT
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ("migrate", "web", "worker", "sandbox")
+LOCAL = {"data_dir", "host", "port", "dev_key"}
+"""Settings of `up` only."""
+FIXED = {"mode", "database_url", "broker_url"}
+"""Settings that follow from what compose runs."""
 SECRETS = {"SECRET_KEY", "ADMIN_PASSWORD", "HIVE_KEY", "DATABASE_URL"}
 
 
@@ -45,6 +49,16 @@ def test_every_setting_of_a_service_exists(service: str) -> None:
     known = {f"HIVEBATCH_{field.upper()}" for field in Settings.model_fields}
     assert names
     assert set(names) <= known
+
+
+@pytest.mark.parametrize("service", ["web", "worker"])
+def test_every_setting_that_is_not_local_is_handed_on(service: str) -> None:
+    environment = SERVICES[service]["environment"]
+    handed_on = {f"HIVEBATCH_{field.upper()}" for field in set(Settings.model_fields) - LOCAL - FIXED}
+    assert handed_on <= set(environment)
+    for name in handed_on:  # without a value it is handed on if it is set
+        assert environment[name] is None or environment[name].startswith(f"${{{name}:"), name
+    assert {f"HIVEBATCH_{field.upper()}" for field in FIXED} <= set(environment)
 
 
 @pytest.mark.parametrize("service", ["migrate", "web", "worker"])

@@ -7,7 +7,7 @@ import pytest
 from freezegun.api import FrozenDateTimeFactory
 
 from app.clock import now
-from app.providers.base import Finished, Running, Unknown
+from app.providers.base import Finished, Lookup, NoReply, Running, Unknown
 from app.runtime import Runtime
 from tests.conftest import MakeRuntime
 from tests.factories import (
@@ -51,13 +51,15 @@ def test_a_task_that_has_finished_completes_its_job_and_is_not_bought_again(
     assert batch(runtime, batch_id).status == "completed"
 
 
-def test_a_task_that_is_still_running_gets_one_more_time_out(
-    runtime: Runtime, provider: FakeProvider, batch_id: UUID, clock: FrozenDateTimeFactory
+@pytest.mark.parametrize("answer", [Running(), NoReply("HTTP 503")], ids=["running", "no reply"])
+def test_a_task_that_is_or_may_be_still_running_gets_one_more_time_out(
+    runtime: Runtime, provider: FakeProvider, batch_id: UUID, clock: FrozenDateTimeFactory, answer: Lookup
 ) -> None:
-    provider.tasks["task-1"] = Running()
+    provider.tasks["task-1"] = answer
     sweep(runtime)
+    drain(runtime)
     found = job(runtime, batch_id)
-    assert (found.job.state, attempt_states(found)) == ("waiting", ["waiting"])
+    assert (found.job.state, attempt_states(found), len(provider.submissions)) == ("waiting", ["waiting"], 1)
     assert found.job.due_at == now() + timedelta(seconds=60)
     clock.tick(60)
     sweep(runtime)
@@ -81,10 +83,11 @@ def test_a_running_task_gets_its_second_time_out_also_when_we_were_late_to_ask(
     assert attempt_states(job(runtime, batch_id)) == ["timed_out"]
 
 
+@pytest.mark.parametrize("answer", [Running(), NoReply("HTTP 503")], ids=["running", "no reply"])
 def test_a_task_that_finishes_in_its_second_time_out_is_read_back(
-    runtime: Runtime, provider: FakeProvider, batch_id: UUID, clock: FrozenDateTimeFactory
+    runtime: Runtime, provider: FakeProvider, batch_id: UUID, clock: FrozenDateTimeFactory, answer: Lookup
 ) -> None:
-    provider.tasks["task-1"] = Running()
+    provider.tasks["task-1"] = answer
     sweep(runtime)
     provider.tasks["task-1"] = Finished(success("at last"))
     clock.tick(60)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+from app.cli import main
 from app.cli.client import Batch
 from app.cli.report import report
 from app.cli.results import replacing
@@ -98,3 +99,20 @@ def test_a_directory_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(click.FileError, match="No such file") as caught, replacing(tmp_path / "nowhere" / "out"):
         pass
     assert "nowhere/out" in caught.value.format_message()
+
+
+@pytest.mark.parametrize("arguments", [["keys", "list"], ["keys", "create", "alice"], ["holds", "list"]], ids=" ".join)
+def test_a_command_where_nothing_is_installed_says_so_and_makes_nothing(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in os.environ if name.startswith("HIVEBATCH_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["hivebatch", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out) == (2, "")
+    assert printed.err.startswith("hivebatch: var holds no installation: start `hivebatch up`")
+    assert printed.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
