@@ -44,7 +44,7 @@ mutants: $(VENV)/.dev  ## plant each known fault in a copy; the suite has to fin
 	$(BIN)/pytest -m slow tests/mutants
 
 bench: $(VENV)/.dev  ## ours beside the obvious design, three rounds; writes bench.json
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench --json bench.json
 
 lock:  ## make the requirements files again from the ranges in pyproject.toml (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.txt
