@@ -51,10 +51,15 @@ def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Inde
     return Index(name, *columns, unique=unique, postgresql_where=text(where), sqlite_where=text(where))
 
 
-def literally(states: Iterable[str]) -> list[ColumnElement[str]]:
-    """States for `in_`, written into the statement: SQLite, and PostgreSQL with a prepared statement, can't tell from a
-    parameter that a partial index fits."""
-    return [literal_column(f"'{state}'", String) for state in states]
+def literally(state: str) -> ColumnElement[str]:
+    """A state written into the statement, in the words of the index: SQLite, and PostgreSQL with a prepared statement,
+    can't tell from a parameter that a partial index fits."""
+    return literal_column(f"'{state}'", String)
+
+
+def each_literally(states: Iterable[str]) -> list[ColumnElement[str]]:
+    """Several of them, for `in_`."""
+    return [literally(state) for state in states]
 
 
 CLAIMED_JOB_STATES = (JobState.SUBMITTING, JobState.WAITING)

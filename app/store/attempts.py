@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, func, select
 
-from app.models import attempts, literally
+from app.models import attempts, each_literally
 from app.states import OPEN_ATTEMPT_STATES, Attempt, AttemptState, Case
 from app.store import bulk
 
@@ -42,7 +42,7 @@ def rows_of_job(connection: Connection, job_id: UUID) -> Sequence[Row[Any]]:
 def in_flight(connection: Connection, provider: str) -> int:
     """How many tasks the provider has of ours, or may have."""
     query = select(func.count()).where(
-        attempts.c.provider == provider, attempts.c.state.in_(literally(OPEN_ATTEMPT_STATES))
+        attempts.c.provider == provider, attempts.c.state.in_(each_literally(OPEN_ATTEMPT_STATES))
     )
     return connection.execute(query).scalar_one()
 

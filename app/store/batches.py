@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.models import attempts, batches, callbacks, job_inputs, job_results, jobs, literally, purged_batches
+from app.models import attempts, batches, callbacks, each_literally, job_inputs, job_results, jobs, purged_batches
 from app.states import OPEN_JOB_STATES, AttemptState, JobState, Outcome
 
 
@@ -106,14 +106,14 @@ def any_open(connection: Connection) -> bool:
 def oldest_open_job_at(connection: Connection, batch_id: UUID) -> datetime | None:
     """When the batch's oldest open job was created."""
     query = select(func.min(jobs.c.created_at)).where(
-        jobs.c.batch_id == batch_id, jobs.c.state.in_(literally(OPEN_JOB_STATES))
+        jobs.c.batch_id == batch_id, jobs.c.state.in_(each_literally(OPEN_JOB_STATES))
     )
     return connection.execute(query).scalar()
 
 
 def ended(connection: Connection, limit: int) -> Sequence[UUID]:
     """Batches whose jobs are all final but that are not finalized."""
-    no_open_job = ~exists().where(jobs.c.batch_id == batches.c.id, jobs.c.state.in_(literally(OPEN_JOB_STATES)))
+    no_open_job = ~exists().where(jobs.c.batch_id == batches.c.id, jobs.c.state.in_(each_literally(OPEN_JOB_STATES)))
     query = select(batches.c.id).where(batches.c.finalized_at.is_(None), no_open_job)
     return connection.execute(query.limit(limit)).scalars().all()
 
@@ -149,4 +149,4 @@ def purged(connection: Connection, batch_ids: Iterable[UUID]) -> set[UUID]:
 
 
 def _open_jobs(batch_id: Any) -> Any:
-    return exists().where(jobs.c.batch_id == batch_id, jobs.c.state.in_(literally(OPEN_JOB_STATES)))
+    return exists().where(jobs.c.batch_id == batch_id, jobs.c.state.in_(each_literally(OPEN_JOB_STATES)))

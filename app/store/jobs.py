@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, Select, select
 
-from app.models import CLAIMED_JOB_STATES, batches, job_inputs, jobs, literally
+from app.models import CLAIMED_JOB_STATES, batches, each_literally, job_inputs, jobs, literally
 from app.models import attempts as attempt_rows
 from app.states import OPEN_JOB_STATES, Case, Job, JobState
 from app.store import attempts, bulk
@@ -47,7 +47,7 @@ def claimable(
         .join(batches, batches.c.id == jobs.c.batch_id)
         .where(
             jobs.c.provider == provider,
-            jobs.c.state.in_(literally([JobState.QUEUED])),
+            jobs.c.state == literally(JobState.QUEUED),
             jobs.c.suspect == suspect,
             jobs.c.due_at <= now,
             batches.c.cancel_requested_at.is_(None),
@@ -112,14 +112,14 @@ def inputs(connection: Connection, job_ids: Iterable[UUID]) -> Mapping[UUID, tup
 
 def overdue(connection: Connection, state: JobState, now: datetime, limit: int) -> Sequence[UUID]:
     """Up to `limit` jobs in this state whose alarm has rung, oldest first."""
-    claimed = jobs.c.state.in_(literally(CLAIMED_JOB_STATES))
+    claimed = jobs.c.state.in_(each_literally(CLAIMED_JOB_STATES))
     query = select(jobs.c.id).where(claimed, jobs.c.state == state, jobs.c.due_at <= now)
     return connection.execute(query.order_by(jobs.c.due_at).limit(limit)).scalars().all()
 
 
 def open_in_batch(connection: Connection, batch_id: UUID, limit: int) -> Sequence[UUID]:
     """Up to `limit` open jobs of a batch."""
-    query = select(jobs.c.id).where(jobs.c.batch_id == batch_id, jobs.c.state.in_(literally(OPEN_JOB_STATES)))
+    query = select(jobs.c.id).where(jobs.c.batch_id == batch_id, jobs.c.state.in_(each_literally(OPEN_JOB_STATES)))
     return connection.execute(query.limit(limit)).scalars().all()
 
 
@@ -161,7 +161,7 @@ def page(
 
 def next_alarm(connection: Connection) -> datetime | None:
     """The earliest alarm of any claimed or waiting job."""
-    query = select(jobs.c.due_at).where(jobs.c.state.in_(literally(CLAIMED_JOB_STATES)))
+    query = select(jobs.c.due_at).where(jobs.c.state.in_(each_literally(CLAIMED_JOB_STATES)))
     return connection.execute(query.order_by(jobs.c.due_at).limit(1)).scalar()
 
 
@@ -170,9 +170,7 @@ def next_claim(connection: Connection, provider: str) -> datetime | None:
     due = [
         connection.execute(
             select(jobs.c.due_at)
-            .where(
-                jobs.c.provider == provider, jobs.c.state.in_(literally([JobState.QUEUED])), jobs.c.suspect == suspect
-            )
+            .where(jobs.c.provider == provider, jobs.c.state == literally(JobState.QUEUED), jobs.c.suspect == suspect)
             .order_by(jobs.c.due_at)
             .limit(1)
         ).scalar()
