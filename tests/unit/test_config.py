@@ -29,7 +29,7 @@ VALUES: dict[str, tuple[object, str, object]] = {
     "data_dir": (Path("var"), "elsewhere", Path("elsewhere")),
     "host": ("127.0.0.1", "::1", "::1"),
     "port": (8000, "0", 0),
-    "web_threads": (32, "4", 4),
+    "web_threads": (64, "4", 4),
     "log_level": ("INFO", "DEBUG", "DEBUG"),
     "secret_key": ((), " new , old,", (SecretStr("new"), SecretStr("old"))),
     "admin_password": (None, "a, b", SecretStr("a, b")),
