@@ -47,7 +47,7 @@ def test_no_file_names(what: str) -> None:
 
 SEEN = {
     "a path as a URL": ["file:" + path for path in ("///x", "../x", "./x", "/x")],
-    "a registry": ["https://pypi" + ".org/simple", "files.pythonhosted" + ".org"],
+    "a registry": ["https://pypi" + ".org/simple", "files.python" + "hosted.org"],
     "an index option": ["pip --index" + "-url x", "pip --extra-index" + "-url=x"],
     "a path of one machine": ["/wo" + "rk/main", "/ro" + "ot/.cache", "/ho" + "me/someone/x"],
     "who typed it": ["written by A" + "I", "Clau" + "de", "a sub" + "agent"],

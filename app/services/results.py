@@ -5,6 +5,7 @@ from uuid import UUID
 
 from app.runtime import Runtime
 from app.services import status
+from app.services.shown import job_view, result_view
 from app.services.views import ResultLine, ResultStream
 from app.states import JobState
 from app.store import batches
@@ -35,8 +36,8 @@ def _lines(runtime: Runtime, batch_id: UUID, states: Sequence[JobState]) -> Iter
         with runtime.database.reading() as connection:
             rows = result_rows.page(connection, batch_id, states, after, _PAGE)
         for row in rows:
-            answer = None if row.text is None else status.result_view(row, row.answered_at)
-            yield ResultLine(status.job_view(row), answer)
+            answer = None if row.text is None else result_view(row, row.answered_at)
+            yield ResultLine(job_view(row), answer)
         if len(rows) < _PAGE:
             return
         after = rows[-1].position

@@ -1,0 +1,110 @@
+"""Rows as their owners see them."""
+
+from decimal import Decimal
+from typing import Any
+
+from app.db import Connection
+from app.errors import Problem
+from app.services.views import AttemptView, BatchStatus, BatchView, CallbackView, JobView, ResultView
+from app.states import JobState
+from app.store import batches
+
+
+def batch_view(connection: Connection, row: Any) -> BatchView:
+    """A batch's row as its owner sees it: counted now, or as it was frozen at its end."""
+    figures = row.final_figures or batches.figures(connection, row.id)
+    return BatchView(
+        id=row.id,
+        owner=row.owner,
+        name=row.name,
+        provider=row.provider,
+        status=_status(row),
+        options=row.options,
+        metadata=row.metadata_,
+        total=row.total,
+        counts={str(state): figures[state] for state in JobState},
+        round=row.round,
+        max_attempts=row.max_attempts,
+        retries=figures["submits"] - figures["submitted_jobs"],
+        late=figures["late"],
+        duplicates=figures["repeats"],
+        cost=_money(figures["cost_nano"]),
+        line_errors=tuple(Problem(**problem) for problem in row.line_errors["first"]),
+        line_errors_total=row.line_errors["total"],
+        oldest_open_job_at=batches.oldest_open_job_at(connection, row.id),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        cancel_requested_at=row.cancel_requested_at,
+        finalized_at=row.finalized_at,
+    )
+
+
+def _status(row: Any) -> BatchStatus:
+    """The first that fits (docs/states.md)."""
+    if row.finalized_at is None:
+        return "in_progress" if row.cancel_requested_at is None else "cancelling"
+    if row.cancel_requested_at is not None:
+        return "cancelled"
+    return "expired" if row.finalized_at >= row.expires_at else "completed"
+
+
+def job_view(row: Any) -> JobView:
+    """A job's row as its owner sees it."""
+    return JobView(
+        id=row.id,
+        batch_id=row.batch_id,
+        position=row.position,
+        custom_id=row.custom_id,
+        state=row.state,
+        attempts=row.attempts,
+        max_attempts=row.max_attempts,
+        due_at=row.due_at,
+        error_code=row.error_code,
+        error_message=row.error_message,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+    )
+
+
+def attempt_view(row: Any) -> AttemptView:
+    """An attempt's row."""
+    return AttemptView(
+        id=row.id,
+        number=row.number,
+        state=row.state,
+        provider=row.provider,
+        provider_task_id=row.provider_task_id,
+        created_at=row.created_at,
+        sent_at=row.sent_at,
+        acked_at=row.acked_at,
+        finished_at=row.finished_at,
+        http_status=row.http_status,
+        error_code=row.error_code,
+        error_message=row.error_message,
+        cost=None if row.cost_nano is None else _money(row.cost_nano),
+    )
+
+
+def callback_view(row: Any) -> CallbackView:
+    """A row of the inbox, without the body."""
+    return CallbackView(
+        id=row.id,
+        attempt_id=row.attempt_id,
+        source=row.source,
+        outcome=row.outcome,
+        detail=row.detail,
+        times=row.times,
+        bytes=row.bytes,
+        sha256=row.sha256,
+        received_at=row.received_at,
+        last_received_at=row.last_received_at,
+    )
+
+
+def result_view(row: Any, answered_at: Any) -> ResultView:
+    """An answer's columns as its owner sees them."""
+    return ResultView(text=row.text, source=row.source, details=row.details, created_at=answered_at)
+
+
+def _money(nano: int) -> Decimal:
+    return Decimal(nano).scaleb(-9)
