@@ -56,8 +56,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no t
 
     def _sweep(self) -> float:
         """Sweep once; the seconds until the next."""
-        is_full = [self._guarded(step) is True for step in sweeps.STEPS]
-        swept = self._guarded(lambda runtime: sweeps.look_ahead(runtime, self._name, is_full=any(is_full)))
+        swept = self._guarded(lambda runtime: sweeps.sweep(runtime, self._name, run=self._guarded))
         if swept is None:
             return self._runtime.settings.sweep_seconds
         for provider in swept.due_providers:

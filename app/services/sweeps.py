@@ -26,14 +26,19 @@ class Swept:
     due_providers: tuple[str, ...]
 
 
-def sweep(runtime: Runtime, worker: str) -> Swept:
+Step = Callable[[Runtime], bool]
+
+
+def sweep(runtime: Runtime, worker: str, run: Callable[[Step], bool | None] | None = None) -> Swept:
     """Look after everything whose alarm has rung, a chunk of each kind. `worker` names the process that does it.
+
+    `run` runs one step, and may keep what goes wrong in it (None) from the others; by default it stops the sweep.
 
     Raises:
         DatabaseUnavailable: what was not done is left to the next sweep.
     """
-    is_full = [step(runtime) for step in STEPS]
-    return look_ahead(runtime, worker, is_full=any(is_full))
+    is_full = [run(step) if run else step(runtime) for step in STEPS]
+    return _look_ahead(runtime, worker, is_full=any(is_full))
 
 
 def begin(runtime: Runtime) -> None:
@@ -50,7 +55,7 @@ def end(runtime: Runtime, worker: str) -> None:
         workers.leave(connection, worker)
 
 
-def look_ahead(runtime: Runtime, worker: str, *, is_full: bool) -> Swept:
+def _look_ahead(runtime: Runtime, worker: str, *, is_full: bool) -> Swept:
     """The end of a sweep: a sign of life, and when the next is due; at once if a chunk was full.
 
     That is the earliest of the sweep interval, the next alarm, the next claim, the next rate slot, the end of a hold.
@@ -142,4 +147,4 @@ def _apply(runtime: Runtime, events: Sequence[tuple[UUID, Event]]) -> None:
 
 
 # Each stands for itself: whoever runs them lets none keep the others from their turn. The one that waits is last.
-STEPS: tuple[Callable[[Runtime], bool], ...] = (expire_leases, end_batches, time_out)
+STEPS: tuple[Step, ...] = (expire_leases, end_batches, time_out)
