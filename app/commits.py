@@ -1,8 +1,10 @@
-"""Durable group commit: what arrives together shares one transaction; each caller waits for the one with its item."""
+"""Durable group commit: what arrives together shares one transaction; each item's future is done after its commit."""
 
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from app.errors import DatabaseBusy, DatabaseUnavailable
@@ -12,87 +14,100 @@ logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+Write = Callable[[Sequence[Item]], Sequence[Result | Exception]]
 
+
+@dataclass(frozen=True, slots=True)
 class _Entry(Generic[Item, Result]):
-    """One caller's item. `woken` is set when it is done, or when it is on its caller to write the next group."""
-
-    __slots__ = ("error", "is_done", "item", "result", "woken")
-
-    def __init__(self, item: Item) -> None:
-        self.item = item
-        self.is_done = False
-        self.result: Result | None = None
-        self.error: BaseException | None = RuntimeError("the commit of this item was interrupted")
-        self.woken = threading.Event()
+    item: Item
+    future: Future[Result] = field(default_factory=Future)
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Gathers what callers bring into groups. `write` commits a group and returns one result an item, in order.
+    """Gathers what callers bring into groups, which one thread writes, one after the other.
 
-    There is no thread and no timer: the caller that finds nobody writing writes for all who wait, then hands over to
-    the first of those who gathered meanwhile. So a lone caller never waits for company, and nobody is woken but who is
-    done or is next. The queue is bounded by the number of threads that call. When a group fails, each of its items is
-    tried alone, so that a bad one fails alone; only with the database away they all fail at once.
+    `write` commits a group and returns one result an item, in order, or the exception of one that failed alone. There
+    is no timer: whatever gathered during one commit is the next group, so a lone item never waits for company. When a
+    group fails, each of its items is tried alone, so that a bad one fails alone; only with the database away they all
+    fail at once.
     """
 
-    def __init__(self, most: int = 300) -> None:
+    def __init__(self, most: int = 300, most_waiting: int = 5000) -> None:
         self._most = most
+        self._most_waiting = most_waiting
         self._queue: list[_Entry[Item, Result]] = []
         self._is_writing = False
         self._lock = threading.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
 
-    def submit(self, item: Item, write: Callable[[Sequence[Item]], Sequence[Result]]) -> Result:
-        """The result of `item`, once its commit has returned. All callers bring a `write` that does the same.
+    def submit(self, item: Item, write: Write[Item, Result]) -> Future[Result]:
+        """The future of `item`'s result, or of what `write` raised for it. All callers' `write` does the same.
 
         Raises:
-            Exception: whatever `write` raised for this item.
+            DatabaseBusy: more wait than the database has taken for a while.
         """
         entry: _Entry[Item, Result] = _Entry(item)
         with self._lock:
+            if len(self._queue) >= self._most_waiting:
+                raise DatabaseBusy(f"{self._most_waiting} wait to be committed")
             self._queue.append(entry)
-            leads, self._is_writing = not self._is_writing, True
-        if not leads:
-            entry.woken.wait()
-        if not entry.is_done:
-            self._lead(entry, write)
-        if entry.error is not None:
-            raise entry.error
-        return entry.result  # type: ignore[return-value]  # without an error it has its result
+            if not self._is_writing:
+                self._thread.submit(self._write_all, write)
+                self._is_writing = True
+        return entry.future
 
-    def _lead(self, entry: _Entry[Item, Result], write: Callable[[Sequence[Item]], Sequence[Result]]) -> None:
-        """Write groups, oldest first, until the one with `entry` is written; then the next caller leads."""
+    def close(self) -> None:
+        """Write what has gathered, then end the thread."""
+        self._thread.shutdown(wait=True)
+
+    def _write_all(self, write: Write[Item, Result]) -> None:
         try:
-            while not entry.is_done:
-                with self._lock:
-                    group, self._queue = self._queue[: self._most], self._queue[self._most :]
-                try:
-                    _write_group(group, write)
-                finally:
-                    for written in group:
-                        written.is_done = True
-                        written.woken.set()
+            while group := self._next_group():
+                _write_group(group, write)
         finally:
-            self._hand_over()
+            with self._lock:
+                self._is_writing = False
 
-    def _hand_over(self) -> None:
+    def _next_group(self) -> Sequence[_Entry[Item, Result]]:
         with self._lock:
-            self._is_writing = bool(self._queue)
-            if self._queue:
-                self._queue[0].woken.set()
+            group, self._queue = self._queue[: self._most], self._queue[self._most :]
+            self._is_writing = bool(group)  # under the lock: who comes after this finds nobody writing
+        return group
 
 
-def _write_group(group: Sequence[_Entry[Item, Result]], write: Callable[[Sequence[Item]], Sequence[Result]]) -> None:
+def _write_group(group: Sequence[_Entry[Item, Result]], write: Write[Item, Result]) -> None:
     try:
-        results = write([entry.item for entry in group])
+        answers = _written(group, write)
+    except BaseException:
+        _tell(group, [RuntimeError("the commit of this item was interrupted")] * len(group))
+        raise
+    _tell(group, answers)
+
+
+def _written(group: Sequence[_Entry[Item, Result]], write: Write[Item, Result]) -> Sequence[Result | Exception]:
+    try:
+        return _one_each(group, write([entry.item for entry in group]))
     except Exception as error:
         is_away = isinstance(error, DatabaseUnavailable) and not isinstance(error, DatabaseBusy)
         if is_away or len(group) == 1:
-            for entry in group:
-                entry.error = error
-            return
+            return [error] * len(group)
         logger.warning("group_failed", exc_info=True, extra={"size": len(group)})
-        for entry in group:
-            _write_group([entry], write)
-        return
-    for entry, result in zip(group, results, strict=True):
-        entry.result, entry.error = result, None
+        return [answer for entry in group for answer in _written([entry], write)]
+
+
+def _one_each(
+    group: Sequence[_Entry[Item, Result]], answers: Sequence[Result | Exception]
+) -> Sequence[Result | Exception]:
+    if len(answers) != len(group):
+        raise AssertionError(f"{len(answers)} results for {len(group)} items")
+    return answers
+
+
+def _tell(group: Sequence[_Entry[Item, Result]], answers: Sequence[Result | Exception]) -> None:
+    for entry, answer in zip(group, answers, strict=True):
+        if not entry.future.set_running_or_notify_cancel():
+            continue  # whoever asked has gone; what came is kept all the same
+        if isinstance(answer, Exception):
+            entry.future.set_exception(answer)
+        else:
+            entry.future.set_result(answer)

@@ -41,7 +41,5 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(EventFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    # A line for each request that waits for a thread, just when there is no time for lines.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     for name in ("app", "workers"):
         logging.getLogger(name).setLevel(level)

@@ -52,6 +52,7 @@ class Runtime:
     def close(self) -> None:
         """End what runs for it: the doorbell's thread, the senders, the connections."""
         self.stopping.set()
+        self.callback_commits.close()
         self.doorbell.close()
         self.sending.shutdown(wait=True)
         self.asking.shutdown(wait=True)

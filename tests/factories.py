@@ -88,10 +88,10 @@ def deliver(runtime: Runtime, submitted: Submission, body: bytes) -> None:
 
 
 def deliver_together(runtime: Runtime, *delivered: tuple[Submission, bytes]) -> list[Outcome | None]:
-    """Call back several times at once, in one group; what became of each body. Those for jobs that are over follow."""
-    group = [_received(runtime, submitted, body) for submitted, body in delivered]
-    kept = inbox._keep_group(runtime, group)
-    return [one.outcome if one else inbox.keep(runtime, body) for one, body in zip(kept, group, strict=True)]
+    """Call back several times at once, in one group; what became of each body."""
+    kept = inbox._keep_group(runtime, [_received(runtime, submitted, body) for submitted, body in delivered])
+    assert all(isinstance(one, inbox.Kept) for one in kept), kept
+    return [one.outcome for one in kept if isinstance(one, inbox.Kept)]
 
 
 def _received(runtime: Runtime, submitted: Submission, body: bytes) -> Received:

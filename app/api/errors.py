@@ -5,7 +5,8 @@ import traceback
 from http import HTTPStatus
 from pathlib import Path
 
-from flask import Flask, Response, request
+import werkzeug.exceptions
+from flask import Flask, Response, has_request_context, request
 from werkzeug.exceptions import HTTPException
 
 from app.api.problems import MAX_PROBLEMS, shortened
@@ -78,6 +79,11 @@ def of_http(error: HTTPException) -> Response:
     return _response(problem, headers)
 
 
+def no_such_page() -> Response:
+    """The response to a path that leads nowhere, and to whoever must not learn that his leads somewhere."""
+    return of_http(werkzeug.exceptions.NotFound())
+
+
 def of_a_fault(error: Exception) -> Response:
     """The response to a fault of ours."""
     # The message of an exception can hold a prompt or a token, so only its kind and its place are logged.
@@ -111,4 +117,4 @@ def _type(kind: type[HivebatchError]) -> str:
 
 
 def _route() -> str:
-    return request.url_rule.rule if request.url_rule else "none"
+    return request.url_rule.rule if has_request_context() and request.url_rule else "none"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import click
 
 from app import config, create_app
+from app.api.front import Front
 from app.cli import serving
 from app.cli.home import Home
 from app.config import Settings, reveal
@@ -59,7 +60,7 @@ class Service:
             signal.signal(number, lambda *_: sys.exit(0))
         worker.start()
         try:
-            serving.serve(create_app(self.runtime), self.listener, self.runtime.settings)
+            serving.serve(Front(create_app(self.runtime)), self.listener)
         finally:
             click.echo("Stopping: what was submitted is waited for; once more to stop at once.", err=True)
             for number in STOP_SIGNALS:

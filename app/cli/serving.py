@@ -1,16 +1,15 @@
-"""The web server: waitress, which reads each request to its end before a thread of ours sees it."""
+"""The web server: uvicorn."""
 
 import socket
-import time
+from contextlib import suppress
 
-import waitress
-from flask import Flask
-from waitress.task import ThreadedTaskDispatcher
+import uvicorn
 
-from app.config import Settings
+from app.api.bridge import Application
 from app.errors import UnsafeConfiguration
 
-FINISH_SECONDS = 10.0
+FINISH_SECONDS = 10
+KEEP_ALIVE_SECONDS = 75
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -26,35 +25,24 @@ def listen(host: str, port: int) -> socket.socket:
         raise UnsafeConfiguration(words) from error
 
 
-def serve(app: Flask, listener: socket.socket, settings: Settings) -> None:
-    """Answer requests until SystemExit or KeyboardInterrupt is raised in this thread, then finish those under way.
+def serve(application: Application, listener: socket.socket) -> None:
+    """Answer requests until SIGTERM or SIGINT, then finish those under way.
 
-    A slow sender keeps a buffer, not a thread. A body far over the limit is cut off by the server itself; the one
-    just over it is answered by the application, which can say what and where.
+    Nothing but the server stands in front of the application: TLS and the patience with clients that never finish
+    their headers belong to the proxy before it.
     """
-    threads = _FinishingDispatcher()
-    threads.set_thread_count(settings.web_threads)
-    server = waitress.create_server(
-        app,
-        _dispatcher=threads,
-        sockets=[listener],
-        threads=settings.web_threads,
-        max_request_body_size=2 * max(settings.max_body_bytes, settings.max_callback_bytes),
-        # What a slow reader has not taken yet goes to a file, or it would keep the thread that a callback needs.
-        outbuf_high_watermark=2**40,
-        channel_timeout=120,
-        connection_limit=1000,
-        ident=None,
+    config = uvicorn.Config(
+        application,
+        http="httptools",
+        loop="uvloop",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=FINISH_SECONDS,
     )
-    server.run()
-
-
-class _FinishingDispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no types
-    """Answers what was read before it ends: a callback that is dropped here may never be sent again."""
-
-    def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
-        deadline = time.monotonic() + FINISH_SECONDS
-        while (self.queue or self.active_count) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        finished: bool = super().shutdown(cancel_pending, timeout)
-        return finished
+    with suppress(SystemExit, KeyboardInterrupt):  # the signal's own handler is called too, when all is finished
+        uvicorn.Server(config).run([listener])

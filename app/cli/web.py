@@ -6,6 +6,7 @@ import sys
 import click
 
 from app import config, create_app, logs, runtime
+from app.api.front import Front
 from app.cli import serving
 from app.queue import CeleryDoorbell, make_celery
 
@@ -20,7 +21,7 @@ def web(host: str, port: int) -> None:
     built = runtime.build(settings, CeleryDoorbell(make_celery(settings)))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        serving.serve(create_app(built), serving.listen(host, port), settings)
+        serving.serve(Front(create_app(built)), serving.listen(host, port))
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         built.close()

@@ -1,10 +1,13 @@
 """Callbacks: the provider is told 200 only when what it sent is authenticated, kept and committed."""
 
+from concurrent.futures import Future
+
 from app.errors import InputTooLarge, NotFound
 from app.providers.base import Unreadable
 from app.runtime import Runtime
 from app.services import inbox
 from app.services.received import read
+from app.tokens import CallbackSubject
 
 KEPT_OF_TOO_LARGE = 64 * 1024
 
@@ -22,11 +25,22 @@ def receive(runtime: Runtime, token: str, body: bytes) -> None:
     subject = runtime.signer.verify(token)
     if subject is None:
         raise NotFound("callback", "")
+    settle(runtime, body, take(runtime, subject, body).result())
+
+
+def take(runtime: Runtime, subject: CallbackSubject, body: bytes) -> Future[inbox.Kept]:
+    """The same for a token that was verified, without waiting: done after the commit, to be given to `settle`."""
     limit = runtime.settings.max_callback_bytes
     is_too_large = len(body) > limit
     reading = Unreadable(f"longer than {limit} bytes") if is_too_large else None
-    received = read(runtime, subject, "hive_v2", body[:KEPT_OF_TOO_LARGE] if is_too_large else body, reading=reading)
-    if inbox.keep(runtime, received) is None:
+    part = body[:KEPT_OF_TOO_LARGE] if is_too_large else body
+    return inbox.keep(runtime, read(runtime, subject, "hive_v2", part, reading=reading))
+
+
+def settle(runtime: Runtime, body: bytes, kept: inbox.Kept) -> None:
+    """Say what is wrong with a body that was taken. Raises as `receive`."""
+    if kept.outcome is None:
         raise NotFound("callback", "")
-    if is_too_large:
+    limit = runtime.settings.max_callback_bytes
+    if len(body) > limit:
         raise InputTooLarge(limit, "callback")

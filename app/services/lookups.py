@@ -38,7 +38,7 @@ def ask(runtime: Runtime, cases: Sequence[Case]) -> Sequence[tuple[UUID, Event]]
         match lookup:
             case Finished(body=body):
                 subject = CallbackSubject(case.job.batch_id, attempt.id)
-                inbox.keep(runtime, read(runtime, subject, attempt.provider, body, source="read_back"))
+                inbox.keep(runtime, read(runtime, subject, attempt.provider, body, source="read_back")).result()
             case Running() | NoReply():
                 # No reply is no reason to pay again either: it may well be running.
                 running.append((case.job.id, StillRunning(attempt.id)))

@@ -1,53 +1,114 @@
 """Many rows at once, by the fastest way that each database has."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection, Table, bindparam, insert, update
+from sqlalchemy import JSON, Column, Connection, Table, TextClause, bindparam, text, update
 from sqlalchemy.dialects import postgresql
 
 Row = Mapping[str, Any]
 
+COPY_FROM = 500
+"""As many rows are worth the round trips of a COPY."""
+
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]  # only to name its types
+_EXPECTED = "hivebatch_expected"
 
 
-def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows that all name the same columns: COPY on PostgreSQL, one executemany on SQLite."""
+@contextmanager
+def together(connection: Connection) -> Iterator[None]:
+    """Send what is added and changed inside in one round trip, where the database can (psycopg's pipeline mode).
+
+    Nothing else may run inside; how many rows were changed is checked at the end.
+    """
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    expected = connection.info[_EXPECTED] = []
+    try:
+        with _driver(connection).pipeline():
+            yield
+        for cursor, number in expected:
+            _check(cursor, number)
+    finally:
+        del connection.info[_EXPECTED]
+
+
+def add(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str = "") -> None:
+    """Insert rows that all name the same columns; `on_conflict` is the clause, which both databases spell alike."""
     if not rows:
         return
     if connection.dialect.name == "sqlite":
-        connection.execute(insert(table), [dict(row) for row in rows])
+        connection.execute(_insertion(table, tuple(rows[0]), on_conflict), [dict(row) for row in rows])
+    elif len(rows) < COPY_FROM or on_conflict:
+        _insert_arrays(connection, table, rows, on_conflict)
     else:
         _copy(connection, table, rows)
 
 
-def change(connection: Connection, table: Table, rows: Sequence[Row], guards: Sequence[str]) -> int:
-    """Update rows by `id`; how many were. All name the same columns.
+def change(connection: Connection, table: Table, rows: Sequence[Row], guards: Sequence[str]) -> None:
+    """Update rows by `id`. All name the same columns, and none may have changed since it was read.
 
-    Each is written only if its columns in `guards` are as `old_` and their names say: one UPDATE from arrays on
-    PostgreSQL (twice as fast as an executemany there), one executemany on SQLite.
+    The columns in `guards` have to be as `old_` and their names say: the caller's lock makes that so, and this makes
+    sure. One UPDATE from arrays on PostgreSQL (twice as fast as an executemany there), one executemany on SQLite.
+
+    Raises:
+        AssertionError: a row was changed under its lock.
     """
     if not rows:
-        return 0
+        return
     if connection.dialect.name == "sqlite":
-        return _execute_many(connection, table, rows, guards)
-    return _update_from_arrays(connection, table, rows, guards)
+        _check(_execute_many(connection, table, rows, guards), len(rows))
+    else:
+        _update_from_arrays(connection, table, rows, guards)
+
+
+@lru_cache
+def _insertion(table: Table, names: tuple[str, ...], on_conflict: str) -> TextClause:
+    columns = ", ".join(f'"{name}"' for name in names)
+    values = ", ".join(f":{name}" for name in names)
+    typed = [bindparam(name, type_=table.c[name].type) for name in names]
+    return text(f"INSERT INTO {table.name} ({columns}) VALUES ({values}) {on_conflict}").bindparams(*typed)  # noqa: S608 - our names
 
 
 def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     names = list(rows[0])
     shapers = [_shaper(table.c[name]) for name in names]
     columns = ", ".join(f'"{table.c[name].name}"' for name in names)
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
+    with _driver(connection).cursor() as cursor, cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(
                 [shape(row[name]) if shape else row[name] for name, shape in zip(names, shapers, strict=True)]
             )
 
 
-def _execute_many(connection: Connection, table: Table, rows: Sequence[Row], guards: Sequence[str]) -> int:
+def _insert_arrays(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> None:
+    names = tuple(rows[0])
+    quoted = ", ".join(f'"{name}"' for name in names)
+    statement = f"INSERT INTO {table.name} ({quoted}) SELECT * FROM unnest({_placeholders(table, names)}) {on_conflict}"  # noqa: S608 - our names
+    _driver(connection).execute(statement, _arrays(table, rows, names))
+
+
+def _update_from_arrays(connection: Connection, table: Table, rows: Sequence[Row], guards: Sequence[str]) -> None:
+    names = tuple(rows[0])
+    written = [name for name in names if name in table.c and name != "id"]
+    conditions = [f"t.{name} IS NOT DISTINCT FROM v.old_{name}" for name in guards]
+    statement = (
+        f"UPDATE {table.name} AS t SET {', '.join(f'{name} = v.{name}' for name in written)} "  # noqa: S608 - our names
+        f"FROM unnest({_placeholders(table, names)}) AS v({', '.join(names)}) "
+        f"WHERE {' AND '.join(['t.id = v.id', *conditions])}"
+    )
+    cursor = _driver(connection).execute(statement, _arrays(table, rows, names))
+    if _EXPECTED in connection.info:
+        connection.info[_EXPECTED].append((cursor, len(rows)))
+    else:
+        _check(cursor, len(rows))
+
+
+def _execute_many(connection: Connection, table: Table, rows: Sequence[Row], guards: Sequence[str]) -> Any:
     written = [name for name in rows[0] if name in table.c and name != "id"]
     statement = update(table).where(table.c.id == bindparam("row_id"))
     for name in guards:
@@ -59,26 +120,31 @@ def _execute_many(connection: Connection, table: Table, rows: Sequence[Row], gua
         | {f"new_{name}": row[name] for name in written}
         for row in rows
     ]
-    return connection.execute(statement.values(values), parameters).rowcount
+    return connection.execute(statement.values(values), parameters)
 
 
-def _update_from_arrays(connection: Connection, table: Table, rows: Sequence[Row], guards: Sequence[str]) -> int:
-    names = list(rows[0])
-    written = [name for name in names if name in table.c and name != "id"]
-    columns = [table.c[name.removeprefix("old_") if name not in table.c else name] for name in names]
-    arrays = ", ".join(f"%s::{column.type.compile(_POSTGRESQL)}[]" for column in columns)
-    conditions = [f"t.{name} IS NOT DISTINCT FROM v.old_{name}" for name in guards]
-    statement = (
-        f"UPDATE {table.name} AS t SET {', '.join(f'{name} = v.{name}' for name in written)} "  # noqa: S608 - our names
-        f"FROM unnest({arrays}) AS v({', '.join(names)}) WHERE {' AND '.join(['t.id = v.id', *conditions])}"
-    )
-    shapers = [_shaper(column) for column in columns]
-    values = [[shape(row[n]) if shape else row[n] for row in rows] for n, shape in zip(names, shapers, strict=True)]
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor:
-        cursor.execute(statement, values)
-        written_rows: int = cursor.rowcount
-    return written_rows
+def _check(executed: Any, number: int) -> None:
+    if executed.rowcount != number:
+        raise AssertionError(f"{number - executed.rowcount} of {number} rows changed under their lock")
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+@lru_cache
+def _placeholders(table: Table, names: tuple[str, ...]) -> str:
+    """One binary array a column; `old_` names are those of the columns that they guard."""
+    return ", ".join(f"%b::{_column(table, name).type.compile(_POSTGRESQL)}[]" for name in names)
+
+
+def _arrays(table: Table, rows: Sequence[Row], names: Sequence[str]) -> list[list[Any]]:
+    shapers = [(name, _shaper(_column(table, name))) for name in names]
+    return [[shape(row[name]) for row in rows] if shape else [row[name] for row in rows] for name, shape in shapers]
+
+
+def _column(table: Table, name: str) -> Column[Any]:
+    return table.c[name] if name in table.c else table.c[name.removeprefix("old_")]
 
 
 def _shaper(column: Column[Any]) -> Callable[[Any], str] | None:

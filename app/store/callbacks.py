@@ -8,17 +8,21 @@ from sqlalchemy import Connection, Row, Select, func, select, update
 
 from app.models import callbacks
 from app.states import Outcome
-from app.store import dialects
+from app.store import bulk
+
+_COUNT_UP = (
+    "ON CONFLICT (attempt_id, sha256) DO UPDATE "
+    "SET times = callbacks.times + excluded.times, last_received_at = excluded.last_received_at"
+)
 
 
-def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def add(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
     """Keep these bodies. One that its attempt already brought counts `times` up and changes nothing else."""
-    if not rows:
-        return
-    statement = dialects.insert(connection, callbacks)
-    repeated = {"times": callbacks.c.times + 1, "last_received_at": statement.excluded.last_received_at}
-    upsert = statement.on_conflict_do_update(index_elements=["attempt_id", "sha256"], set_=repeated)
-    connection.execute(upsert, [dict(row) for row in rows])
+    distinct: dict[tuple[UUID, str], dict[str, Any]] = {}
+    for row in rows:
+        known = distinct.setdefault((row["attempt_id"], row["sha256"]), {**row, "times": 0})
+        known |= {"times": known["times"] + row["times"], "last_received_at": row["last_received_at"]}
+    bulk.add(connection, callbacks, list(distinct.values()), on_conflict=_COUNT_UP)
 
 
 def of_job(connection: Connection, job_id: UUID) -> Sequence[Row[Any]]:

@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, select
 
 from app.models import job_results, jobs
 from app.states import JobState
+from app.store import bulk
 
 
 def row(*, job_id: UUID, body: Any, text: str, details: Mapping[str, Any], created_at: datetime) -> Mapping[str, Any]:
@@ -27,8 +28,7 @@ def row(*, job_id: UUID, body: Any, text: str, details: Mapping[str, Any], creat
 
 def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keep the answers of jobs that were completed in this transaction."""
-    if rows:
-        connection.execute(insert(job_results), [dict(row) for row in rows])
+    bulk.add(connection, job_results, rows)
 
 
 def get(connection: Connection, job_id: UUID) -> Row[Any] | None:

@@ -107,7 +107,7 @@ def _bare_server(machine: Machine, tuning: Tuning) -> Iterator[str]:
 
 
 def _call(machine: Machine, url: str, number: int) -> tuple[float, float]:
-    """Callbacks a second that a bare WSGI function takes, and the 99th percentile of their milliseconds."""
+    """Callbacks a second that the bare server takes, and the 99th percentile of their milliseconds."""
     provider = machine.provider
     provider.forget()
     provider.mode(calls_back=True)

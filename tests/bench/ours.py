@@ -15,6 +15,7 @@ class Ours(Design):
     """One web process, and as many workers as the tuning says."""
 
     name = "ours"
+    web_line = PROCESSES["web"]
     SUBMITTED = "SELECT count(*) FROM attempts WHERE acked_at IS NOT NULL"
     STORED = "SELECT count(*) FROM job_results"
     BOOKS = """
@@ -55,7 +56,7 @@ class Ours(Design):
     def _start_web(self) -> None:
         self._finish(PROCESSES["release"])
         self._key = self._finish("exec hivebatch keys create bench")
-        self._run("web", PROCESSES["web"])
+        self._run("web", self.web_line)
         wait_for(f"{self.url}/healthz")
 
     def _start_workers(self) -> None:

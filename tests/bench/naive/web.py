@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from flask import Flask, abort, request
 from werkzeug.wrappers.response import Response
 
+from app.api.bridge import Bridge
 from app.cli import serving
-from tests.bench.bare import settings
 from tests.bench.naive import API_KEY
 from tests.bench.naive.models import Base, Batch, Job, Session, engine
 from tests.bench.naive.tasks import submit_job
@@ -70,4 +70,4 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, required=True)
     port = parser.parse_args().port
     Base.metadata.create_all(engine)
-    serving.serve(app, serving.listen("127.0.0.1", port), settings())
+    serving.serve(Bridge(app, threads=64, max_body_bytes=200_000_000), serving.listen("127.0.0.1", port))

@@ -1,0 +1,69 @@
+"""The ASGI application: a callback waits for its commit without holding a thread; all else is Flask's."""
+
+import asyncio
+from collections.abc import Sequence
+
+from flask import Flask, Response
+
+from app.api import errors, render
+from app.api.bridge import Bridge, Disconnected, Message, Receive, Scope, Send, pieces
+from app.api.schemas.health import OkOut
+from app.errors import HivebatchError, NotFound
+from app.runtime import Runtime
+from app.services import callbacks
+from app.tokens import CallbackSubject
+
+CALLBACKS = "/callbacks/hive/"
+
+
+class Front:
+    """In front of Flask for the one path that is hot, with the same service behind it as the route has.
+
+    A token that is not good is left to Flask, before a byte of the body is read.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self._runtime: Runtime = app.extensions["hivebatch"]
+        settings = self._runtime.settings
+        # One byte more than is allowed, so that Flask sees that it is too long.
+        most = 1 + max(settings.max_body_bytes, settings.max_callback_bytes)
+        self._bridge = Bridge(app, settings.web_threads, most)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        subject = self._subject(scope)
+        if subject is None:
+            await self._bridge(scope, receive, send)
+            return
+        try:
+            body = b"".join([piece async for piece in pieces(receive, self._runtime.settings.max_callback_bytes + 1)])
+        except Disconnected:
+            return  # half a body is none
+        for message in await self._take(subject, body):
+            await send(message)
+
+    def _subject(self, scope: Scope) -> CallbackSubject | None:
+        path: str = scope["path"]
+        if scope["method"] != "POST" or not path.startswith(CALLBACKS):
+            return None
+        return self._runtime.signer.verify(path.removeprefix(CALLBACKS))
+
+    async def _take(self, subject: CallbackSubject, body: bytes) -> Sequence[Message]:
+        try:
+            kept = await asyncio.wrap_future(callbacks.take(self._runtime, subject, body))
+            callbacks.settle(self._runtime, body, kept)
+        except NotFound:
+            return _messages(errors.no_such_page())
+        except HivebatchError as error:
+            return _messages(errors.of_ours(error))
+        return _KEPT
+
+
+def _messages(response: Response) -> Sequence[Message]:
+    headers = [(name.lower().encode(), value.encode()) for name, value in response.headers]
+    return (
+        {"type": "http.response.start", "status": response.status_code, "headers": headers},
+        {"type": "http.response.body", "body": response.get_data()},
+    )
+
+
+_KEPT = _messages(render.answer(OkOut()))
