@@ -114,7 +114,8 @@ class _User(threading.Thread):
         except click.ClickException as error:
             self.error = error
         finally:
-            stop()
+            if not isinstance(self.error, Unreachable):  # else it is ending already, and a second signal hurries it
+                stop()
 
     def _use(self) -> Run:
         with Client(self._service.url, self._service.api_key) as client, self._prompts.open("rb") as file:

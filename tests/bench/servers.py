@@ -27,7 +27,7 @@ SERVERS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Callbacks a second, the 99th percentile of their milliseconds, and the web process's CPU milliseconds for each."""
+    """Callbacks a second, the 99th percentile of their ms, and the CPU ms that each costs the web process."""
 
     rate: float
     p99_ms: float
