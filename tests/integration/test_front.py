@@ -1,5 +1,7 @@
 """Callbacks in front of Flask: the same service, the same answers as the route gives, and no thread that waits."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
+
 from flask.testing import FlaskClient
 
 from app import create_app
@@ -19,6 +21,7 @@ from tests.factories import (
     with_settings,
 )
 from tests.fakes import success
+from tests.gates import Gate
 
 GOOD = success("good")
 
@@ -81,6 +84,20 @@ def test_with_the_database_away_the_provider_is_asked_to_come_again(runtime: Run
     answer = post(interposed(runtime, before={1: database_is_away}), path, GOOD)
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")
     assert (states(runtime, batch_id), inbox_rows(runtime)) == (["submitting"], [])
+
+
+def test_no_callback_is_answered_before_its_commit_returns(runtime: Runtime) -> None:
+    batch_id = submit(runtime, "a")
+    path, gate = path_of(take_one(runtime).submission), Gate()
+    with ThreadPoolExecutor(1) as clients:
+        waiting = clients.submit(post, interposed(runtime, before_commit=gate), path, GOOD)
+        assert gate.reached.wait(10)
+        done, _ = wait([waiting], 0.2)
+        seen_before_the_commit = (done, states(runtime, batch_id))
+        gate.open.set()
+        assert waiting.result(20).status == 200
+    assert seen_before_the_commit == (set(), ["submitting"])
+    assert states(runtime, batch_id) == ["completed"]
 
 
 def test_half_a_callback_is_none(runtime: Runtime) -> None:
