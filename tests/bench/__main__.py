@@ -62,7 +62,8 @@ def main() -> int:
     """The exit status: 1 if a job of ours was lost."""
     arguments = _arguments()
     plan = SMOKE if arguments.smoke else Plan(jobs=arguments.jobs, obvious_jobs=max(1, arguments.jobs // 10))
-    tuning = Tuning(arguments.workers, arguments.connections, arguments.in_flight, dict(arguments.set))
+    settings, obvious_worker = dict(arguments.set), arguments.obvious_worker
+    tuning = Tuning(arguments.workers, arguments.connections, arguments.in_flight, settings, obvious_worker)
     place = surroundings.words()
     print(place, flush=True)
     with Machine() as machine:
@@ -99,6 +100,12 @@ def _arguments() -> argparse.Namespace:
     add("--connections", type=int, default=16, help="HIVEBATCH_CONNECTIONS")
     add("--in-flight", type=int, default=2000, help="HIVEBATCH_MAX_IN_FLIGHT")
     add("--set", nargs="+", default=[], type=_setting, metavar="NAME=VALUE", help="more HIVEBATCH_ settings")
+    add(
+        "--obvious-worker",
+        default="",
+        metavar="OPTIONS",
+        help="of its Celery worker: --obvious-worker='--pool threads'",
+    )
     add("--json", type=Path, help="write the rows there")
     add("--svg", type=Path, help="write the chart there")
     return parser.parse_args()

@@ -19,12 +19,16 @@ WARM_UP = 50
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """How the service is run. `settings` are more of its settings, by name without prefix."""
+    """How the service is run. `settings` are more of its settings, by name without prefix.
+
+    `obvious_worker`: options of the obvious design's Celery worker.
+    """
 
     workers: int = 2
     connections: int = 16
     in_flight: int = 2000
     settings: Mapping[str, str] = field(default_factory=dict)
+    obvious_worker: str = ""
 
     @property
     def server(self) -> dict[str, str]:

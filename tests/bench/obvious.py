@@ -45,8 +45,8 @@ class Obvious(Design):
         wait_for(f"{self.url}/health")
 
     def _start_workers(self) -> None:
-        # Sixteen threads were measured against two and six processes (the default pool): they are the fastest.
-        options = "--loglevel WARNING --pool threads --concurrency 16"
+        # Celery's default unless told otherwise: a process for each core, and one task at a time in each.
+        options = f"--loglevel WARNING {self.tuning.obvious_worker}"
         self._run("naive-worker", f"exec celery --app tests.bench.naive.tasks worker {options}")
 
     def _is_ready(self) -> bool:
