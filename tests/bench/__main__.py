@@ -104,7 +104,7 @@ def _arguments() -> argparse.Namespace:
         "--obvious-worker",
         default="",
         metavar="OPTIONS",
-        help="of its Celery worker: --obvious-worker='--pool threads'",
+        help="of the obvious Celery worker: '--pool threads'",
     )
     add("--json", type=Path, help="write the rows there")
     add("--svg", type=Path, help="write the chart there")
