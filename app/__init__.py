@@ -1,14 +1,21 @@
 """Hivebatch: dependable batches of prompts on APIs that answer by callback."""
 
-from flask import Flask
+from typing import TYPE_CHECKING
 
-from app.admin import register_admin
-from app.api import register_api
-from app.runtime import Runtime
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from app.runtime import Runtime
 
 
-def create_app(runtime: Runtime) -> Flask:
+def create_app(runtime: "Runtime") -> "Flask":
     """The web application over this runtime: REST, callbacks and the admin page."""
+    # Not above: whoever imports a part of this package, a worker for one, would load the web, and keep it in memory.
+    from flask import Flask  # noqa: PLC0415 - see above
+
+    from app.admin import register_admin  # noqa: PLC0415 - see above
+    from app.api import register_api  # noqa: PLC0415 - see above
+
     app = Flask("app", static_folder=None, template_folder=None)
     app.extensions["hivebatch"] = runtime
     app.secret_key = runtime.settings.secret_keys[0]

@@ -1,30 +1,47 @@
 """The command line: `hivebatch COMMAND`. Each command is thin, like every entry point."""
 
 import sys
+from collections.abc import Mapping
+from importlib import import_module
 
 import click
 
-from app.cli.database import database
-from app.cli.demo import demo
-from app.cli.holds import holds
-from app.cli.keys import keys
-from app.cli.results import results
-from app.cli.sandbox import sandbox
-from app.cli.submit import submit
-from app.cli.up import up
-from app.cli.watch import watch
-from app.cli.web import web
 from app.errors import HivebatchError
 
+COMMANDS: Mapping[str, str] = {
+    "up": "app.cli.up:up",
+    "demo": "app.cli.demo:demo",
+    "submit": "app.cli.submit:submit",
+    "watch": "app.cli.watch:watch",
+    "results": "app.cli.results:results",
+    "web": "app.cli.web:web",
+    "worker": "app.cli.worker:worker",
+    "sandbox": "app.cli.sandbox:sandbox",
+    "keys": "app.cli.keys:keys",
+    "holds": "app.cli.holds:holds",
+    "db": "app.cli.database:database",
+}
+"""Every command by its name, and where it lives."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _OnDemand(click.Group):
+    """Loads a command when it is asked for: the processes that stay run one, and keep what they load in memory."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(cls=_OnDemand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hivebatch")
 def hivebatch() -> None:
     """Dependable batches of prompts on APIs that answer by callback."""
-
-
-for command in (up, demo, submit, watch, results, web, sandbox, keys, holds, database):
-    hivebatch.add_command(command)
 
 
 def main() -> None:

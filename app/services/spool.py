@@ -7,8 +7,8 @@ from typing import Self
 
 from app.services.views import NewJob
 
-_IN_MEMORY_BYTES = 4_000_000
-_CHUNK = 1000
+_IN_MEMORY_BYTES = 500_000
+_CHUNK = 500
 
 Positioned = tuple[int, NewJob]
 
