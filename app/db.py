@@ -1,6 +1,8 @@
 """The engine and its two kinds of transactions: `transaction()` writes, `reading()` reads."""
 
+import select
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,7 +11,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.errors import DatabaseBusy, DatabaseUnavailable
@@ -21,6 +23,7 @@ __all__ = ["Connection", "Database", "UtcDateTime"]
 # stopping, failing. Whoever gets the second kind may come again later.
 _BUSY = frozenset({"40", "55"})
 _AWAY = frozenset({"08", "25", "53", "57", "58"})
+_IDLE_SECONDS = 1.0
 _POSTGRES_OPTIONS = "-c statement_timeout=30s -c lock_timeout=2s -c idle_in_transaction_session_timeout=30s"
 
 
@@ -106,10 +109,9 @@ def _postgres(url: str, pool_size: int) -> Engine:
     parsed = make_url(url)
     if parsed.drivername in {"postgres", "postgresql"}:
         parsed = parsed.set(drivername="postgresql+psycopg")
-    return create_engine(
+    engine = create_engine(
         parsed,
         hide_parameters=True,
-        pool_pre_ping=True,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
@@ -121,6 +123,37 @@ def _postgres(url: str, pool_size: int) -> Engine:
             "keepalives_count": 3,
         },
     )
+    _ping_when_in_doubt(engine)
+    return engine
+
+
+def _ping_when_in_doubt(engine: Engine) -> None:
+    """Replace a dead connection before it is used, all of them if one is: after a restart of the server they are.
+
+    SQLAlchemy's `pool_pre_ping` asks each time, which is a tenth of a short transaction. One that was in use a moment
+    ago and that the server has said nothing on since, no farewell either, needs no question.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _note(_connection: Any, record: Any) -> None:
+        record.info["free_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _check(connection: Any, record: Any, _proxy: object) -> None:
+        free_since = record.info.get("free_since")
+        if free_since is None or (time.monotonic() - free_since < _IDLE_SECONDS and not _has_news(connection)):
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise InvalidatePoolError from error
+
+
+def _has_news(connection: Any) -> bool:
+    """Whether bytes of the server wait to be read, or its end of the connection."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _sqlite(url: str) -> Engine:

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from app.db import Connection
@@ -13,7 +12,7 @@ from app.providers.base import Submission
 from app.runtime import Runtime
 from app.services.moves import move_cases
 from app.states import Case
-from app.store import attempts, holds, jobs, limits
+from app.store import inputs, jobs, limits
 from app.tokens import CallbackSubject
 from app.transitions import Claimed, Moment
 
@@ -63,41 +62,43 @@ def _claim(runtime: Runtime, provider: str, room: int, is_idle: bool) -> tuple[S
         room = min(
             room, _free_slots(settings.rate_per_second, (first_slot_at - moment.now).total_seconds(), ahead_seconds)
         )
-        held = holds.standing(connection, moment.now)
-        if room <= 0 or any(hold.scope == "provider" and hold.scope_id == provider for hold in held):
+        standing = limits.standing(connection, provider, moment.now)
+        if room <= 0 or ("provider", provider) in standing.held:
             return (), False
-        room_in_flight = settings.max_in_flight - attempts.in_flight(connection, provider)
-        held_batches = [read("batch", hold.scope_id) for hold in held if hold.scope == "batch"]
-        chosen = _choose(connection, provider, moment, min(room, room_in_flight), held_batches, is_idle)
+        room_in_flight = settings.max_in_flight - standing.in_flight
+        chosen = _choose(connection, provider, moment, min(room, room_in_flight), standing, is_idle)
         claimed = {job_id: new_id() for job_id in chosen}
-        move_cases(connection, chosen, [(job_id, Claimed(claimed[job_id])) for job_id in chosen], moment)
-        inputs = jobs.inputs(connection, chosen) if chosen else {}
+        cases = {job_id: case for job_id, (case, _) in chosen.items()}
+        move_cases(connection, cases, [(job_id, Claimed(claimed[job_id])) for job_id in chosen], moment)
         slots = _slots(settings.rate_per_second, first_slot_at, len(chosen) + 1)
         is_full = room_in_flight < room
-        if chosen or is_full != limit.is_full:
+        if (chosen and settings.rate_per_second) or is_full != limit.is_full:
             limits.write(connection, provider, slots[-1], is_full=is_full)
     lease_until = moment.timing.lease_until(moment.now)
     claims = [
-        _to_send(runtime, chosen[job_id], claimed[job_id], inputs[job_id], send_at, lease_until)
-        for job_id, send_at in zip(chosen, slots, strict=False)
+        _to_send(runtime, case, claimed[job_id], asked, send_at, lease_until)
+        for (job_id, (case, asked)), send_at in zip(chosen.items(), slots, strict=False)
     ]
     return claims, is_full and not limit.is_full
 
 
 def _choose(
-    connection: Connection, provider: str, moment: Moment, room: int, held_batches: Sequence[UUID], is_idle: bool
-) -> Mapping[UUID, Case]:
+    connection: Connection, provider: str, moment: Moment, room: int, standing: limits.Standing, is_idle: bool
+) -> Mapping[UUID, tuple[Case, inputs.Asked]]:
     """A suspect alone, if one is due and this process is idle for it; else whatever there is room for.
 
     A process that is never idle passes suspects over for a while, then becomes idle for them.
     """
     if room <= 0:
         return {}
-    suspects = jobs.claimable(connection, provider, moment.now, 1, suspect=True, held=held_batches)
-    waited_long = moment.now - SUSPECT_PATIENCE
-    if suspects and (is_idle or any(case.job.due_at and case.job.due_at < waited_long for case in suspects.values())):
-        return suspects if is_idle else {}
-    return jobs.claimable(connection, provider, moment.now, room, suspect=False, held=held_batches)
+    held = [read("batch", scope_id) for scope, scope_id in standing.held if scope == "batch"]
+    if standing.has_suspect:
+        suspects = jobs.claimable(connection, provider, moment.now, 1, suspect=True, held=held)
+        waited_long = moment.now - SUSPECT_PATIENCE
+        overdue = any(case.job.due_at and case.job.due_at < waited_long for case, _ in suspects.values())
+        if suspects and (is_idle or overdue):
+            return suspects if is_idle else {}
+    return jobs.claimable(connection, provider, moment.now, room, suspect=False, held=held)
 
 
 def _free_slots(rate: float | None, first_in_seconds: float, ahead_seconds: float) -> int:
@@ -118,7 +119,7 @@ def _to_send(
     runtime: Runtime,
     case: Case,
     attempt_id: UUID,
-    asked: tuple[str, Mapping[str, Any]],
+    asked: inputs.Asked,
     send_at: datetime,
     lease_until: datetime,
 ) -> Claim:

@@ -14,6 +14,7 @@ from app.states import JobState
 from app.store import attempts as attempt_rows
 from app.store import batches as batch_rows
 from app.store import callbacks as callback_rows
+from app.store import inputs
 from app.store import jobs as job_rows
 from app.store import results as result_rows
 
@@ -76,7 +77,7 @@ def job(runtime: Runtime, owner: str | None, job_id: UUID) -> JobDetail:
         row = job_rows.get(connection, owner, job_id)
         if row is None:
             raise NotFound("job", ids.show("job", job_id))
-        text_data, options = job_rows.inputs(connection, [job_id])[job_id]
+        text_data, options = inputs.of_jobs(connection, [job_id])[job_id]
         answer = result_rows.get(connection, job_id)
         return JobDetail(
             job=job_view(row),

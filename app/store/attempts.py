@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from app.models import attempts, each_literally
 from app.states import OPEN_ATTEMPT_STATES, Attempt, AttemptState, Case
@@ -39,12 +39,11 @@ def rows_of_job(connection: Connection, job_id: UUID) -> Sequence[Row[Any]]:
     return connection.execute(query).all()
 
 
-def in_flight(connection: Connection, provider: str) -> int:
-    """How many tasks the provider has of ours, or may have."""
-    query = select(func.count()).where(
+def counting_in_flight(provider: str) -> Select[int]:
+    """How many tasks the provider has of ours, or may have; a query, to be part of others."""
+    return select(func.count()).where(
         attempts.c.provider == provider, attempts.c.state.in_(each_literally(OPEN_ATTEMPT_STATES))
     )
-    return connection.execute(query).scalar_one()
 
 
 def save(connection: Connection, changes: Sequence[tuple[Case, Case]]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, case, delete, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, case, delete, null, or_, select
 
 from app.models import holds
 from app.store import dialects
@@ -26,9 +26,14 @@ def place(connection: Connection, row: dict[str, Any]) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=["scope", "scope_id", "reason"], set_=renewed))
 
 
+def stand(now: datetime) -> ColumnElement[bool]:
+    """That a hold has not ended; a condition, to be part of queries."""
+    return or_(holds.c.until.is_(None), holds.c.until > now)
+
+
 def standing(connection: Connection, now: datetime, scope: Scope | None = None) -> Sequence[Row[Any]]:
     """The holds that have not ended, oldest first."""
-    query = select(holds).where(or_(holds.c.until.is_(None), holds.c.until > now)).order_by(holds.c.since)
+    query = select(holds).where(stand(now)).order_by(holds.c.since)
     if scope is not None:
         query = query.where(holds.c.scope == scope)
     return connection.execute(query).all()

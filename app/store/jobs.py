@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, select
 
 from app.models import CLAIMED_JOB_STATES, batches, each_literally, job_inputs, jobs, literally
 from app.models import attempts as attempt_rows
 from app.states import OPEN_JOB_STATES, Case, Job, JobState
-from app.store import attempts, bulk
+from app.store import attempts, bulk, inputs
 
 _NAMES = 1000  # in one statement: databases bound the number of parameters
 
@@ -28,28 +28,36 @@ _CHANGING = (
 )
 
 
-def add(connection: Connection, rows: Sequence[dict[str, Any]], inputs: Sequence[dict[str, Any]]) -> None:
+def add(connection: Connection, rows: Sequence[dict[str, Any]], asked: Sequence[dict[str, Any]]) -> None:
     """a: new jobs, queued, with their inputs."""
     blank = {"state": JobState.QUEUED, "attempts": 0, "last_number": 0, "suspect": False}
     bulk.add(connection, jobs, [blank | row for row in rows])
-    bulk.add(connection, job_inputs, inputs)
+    bulk.add(connection, job_inputs, asked)
+
+
+def are_due(provider: str, now: datetime, *, suspect: bool) -> ColumnElement[bool]:
+    """That jobs are queued for this provider and their alarm has rung; a condition, to be part of queries."""
+    return and_(
+        jobs.c.provider == provider,
+        jobs.c.state == literally(JobState.QUEUED),
+        jobs.c.suspect == suspect,
+        jobs.c.due_at <= now,
+    )
 
 
 def claimable(
     connection: Connection, provider: str, now: datetime, limit: int, *, suspect: bool, held: Sequence[UUID]
-) -> Mapping[UUID, Case]:
+) -> Mapping[UUID, tuple[Case, inputs.Asked]]:
     """Up to `limit` queued jobs that are due, oldest alarm first, each locked; what others hold is passed over.
 
     A batch that is cancelled, expired or held gives none.
     """
     query = (
-        select(jobs)
+        select(jobs, *inputs.ASKED)
         .join(batches, batches.c.id == jobs.c.batch_id)
+        .join(job_inputs, job_inputs.c.job_id == jobs.c.id)
         .where(
-            jobs.c.provider == provider,
-            jobs.c.state == literally(JobState.QUEUED),
-            jobs.c.suspect == suspect,
-            jobs.c.due_at <= now,
+            are_due(provider, now, suspect=suspect),
             batches.c.cancel_requested_at.is_(None),
             batches.c.expires_at > now,
         )
@@ -59,28 +67,30 @@ def claimable(
     )
     if held:
         query = query.where(jobs.c.batch_id.not_in(held))
-    return _cases(connection, query)
+    rows = connection.execute(query).all()
+    cases = _cases(connection, rows)
+    return {row.id: (cases[row.id], inputs.asked(row)) for row in rows}
 
 
 def lock(connection: Connection, job_ids: Iterable[UUID]) -> Mapping[UUID, Case]:
     """These jobs with all of their attempts, locked in the order of their ids; those that don't exist are left out."""
     query = select(jobs).where(jobs.c.id.in_(set(job_ids))).order_by(jobs.c.id)
-    return _cases(connection, query.with_for_update())
+    return _cases(connection, connection.execute(query.with_for_update()).all())
 
 
 def lock_by_attempt(connection: Connection, attempt_ids: Iterable[UUID]) -> Mapping[UUID, Case]:
     """As `lock`, for the jobs of these attempts. The cases say which attempt is whose."""
     owners = select(attempt_rows.c.job_id).where(attempt_rows.c.id.in_(set(attempt_ids)))
-    return _cases(connection, select(jobs).where(jobs.c.id.in_(owners)).order_by(jobs.c.id).with_for_update())
+    query = select(jobs).where(jobs.c.id.in_(owners)).order_by(jobs.c.id)
+    return _cases(connection, connection.execute(query.with_for_update()).all())
 
 
 def peek(connection: Connection, job_ids: Iterable[UUID]) -> Mapping[UUID, Case]:
     """As `lock`, without the lock: good for a look, not for a move."""
-    return _cases(connection, select(jobs).where(jobs.c.id.in_(set(job_ids))))
+    return _cases(connection, connection.execute(select(jobs).where(jobs.c.id.in_(set(job_ids)))).all())
 
 
-def _cases(connection: Connection, query: Select[Any]) -> Mapping[UUID, Case]:
-    rows = connection.execute(query).all()
+def _cases(connection: Connection, rows: Sequence[Row[Any]]) -> Mapping[UUID, Case]:
     submitted = [row.id for row in rows if row.last_number]
     known = attempts.of_jobs(connection, submitted) if submitted else {}
     return {row.id: Case(_job(row), known.get(row.id, {})) for row in rows}
@@ -96,17 +106,6 @@ def save(connection: Connection, changes: Sequence[tuple[Case, Case]]) -> None:
     attempts.save(connection, changes)
     rows = [_changed_row(before.job, after.job) for before, after in changes if before.job != after.job]
     bulk.change(connection, jobs, rows, guards=("state", "current_attempt_id"))
-
-
-def inputs(connection: Connection, job_ids: Iterable[UUID]) -> Mapping[UUID, tuple[str, Mapping[str, Any]]]:
-    """What each job asks: its text, and its options over the defaults of its batch."""
-    query = (
-        select(job_inputs, batches.c.options.label("defaults"))
-        .join(jobs, jobs.c.id == job_inputs.c.job_id)
-        .join(batches, batches.c.id == jobs.c.batch_id)
-        .where(job_inputs.c.job_id.in_(list(job_ids)))
-    )
-    return {row.job_id: (row.text_data, {**row.defaults, **row.options}) for row in connection.execute(query)}
 
 
 def overdue(connection: Connection, state: JobState, now: datetime, limit: int) -> Sequence[UUID]:

@@ -1,13 +1,24 @@
 """Limits: one row a provider, which every claim locks first, so that all workers share one rate."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, exists, select, update
 
+from app.models import holds as hold_rows
 from app.models import limits
-from app.store import dialects
+from app.store import attempts, dialects, holds, jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a provider stands: what it has of ours, whether a suspect is due for it, and all holds (scope and id)."""
+
+    in_flight: int
+    has_suspect: bool
+    held: Sequence[tuple[str, str]]
 
 
 def lock(connection: Connection, provider: str, now: datetime) -> Row[Any]:
@@ -22,6 +33,21 @@ def lock(connection: Connection, provider: str, now: datetime) -> Row[Any]:
         connection.execute(dialects.insert(connection, limits).values(row).on_conflict_do_nothing())
         found = connection.execute(query).one()
     return found
+
+
+def standing(connection: Connection, provider: str, now: datetime) -> Standing:
+    """What a claim has to know beside the rate, in one statement: each costs it a round trip.
+
+    After `lock`, never with it: a statement that waits for a lock counts what was so before it waited.
+    """
+    counted = select(
+        attempts.counting_in_flight(provider).scalar_subquery().label("in_flight"),
+        exists().where(jobs.are_due(provider, now, suspect=True)).label("has_suspect"),
+    ).subquery()
+    beside = counted.outerjoin(hold_rows, holds.stand(now))
+    rows = connection.execute(select(counted, hold_rows.c.scope, hold_rows.c.scope_id).select_from(beside)).all()
+    held = [(row.scope, row.scope_id) for row in rows if row.scope is not None]
+    return Standing(rows[0].in_flight, bool(rows[0].has_suspect), held)
 
 
 def next_slot_at(connection: Connection, provider: str) -> datetime | None:

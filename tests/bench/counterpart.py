@@ -42,9 +42,10 @@ class Counterpart:
         self.url, self.pid = url, pid
         self._http = requests.Session()
 
-    def mode(self, *, calls_back: bool, connections: int = 64) -> None:
-        """From now on, tasks are called back for at once, or held."""
-        self._ask("mode", 10, {"calls_back": calls_back, "connections": connections})
+    def mode(self, *, calls_back: bool, connections: int = 64, callback_seconds: float = 0.0) -> None:
+        """From now on, tasks are called back for after so long, or held."""
+        wanted = {"calls_back": calls_back, "connections": connections, "callback_seconds": callback_seconds}
+        self._ask("mode", 10, wanted)
 
     def forget(self) -> None:
         """Begin a new ledger."""

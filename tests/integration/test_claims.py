@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from freezegun.api import FrozenDateTimeFactory
+from sqlalchemy import event
 
 from app import ids
 from app.clock import now
@@ -163,3 +164,24 @@ def test_a_cancel_that_comes_just_before_the_claim_is_seen_by_it(runtime: Runtim
     late_cancel = interposed(runtime, before={1: lambda: batches.cancel(runtime, None, batch_id)})
     assert not take(late_cancel)
     assert states(runtime, batch_id) == ["cancelled"]
+
+
+def statements_of_a_claim(runtime: Runtime) -> list[str]:
+    """What a claim asks of the database in words of SQL; what the driver writes in bulk is not among them."""
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(runtime.database.engine, "before_cursor_execute", note)
+    take(runtime, 20)
+    event.remove(runtime.database.engine, "before_cursor_execute", note)
+    return [statement for statement in asked if statement.startswith(("SELECT", "UPDATE limits"))]
+
+
+def test_a_claim_asks_three_things_however_many_jobs_it_takes(runtime: Runtime) -> None:
+    submit(runtime, "the first makes the row that all of them lock")
+    take(runtime, 20)
+    assert len(statements_of_a_claim(runtime)) == 3
+    submit(runtime, *"abcdefghij")
+    assert len(statements_of_a_claim(runtime)) == 3

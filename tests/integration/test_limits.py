@@ -59,6 +59,19 @@ def test_slots_are_never_given_twice_whichever_worker_asks(
     assert set(gaps) == {timedelta(seconds=0.5)}
 
 
+def test_a_slow_rate_is_kept_and_used_to_the_full_by_two_workers(
+    make_runtime: MakeRuntime, clock: FrozenDateTimeFactory
+) -> None:
+    first, second = make_runtime(rate_per_second=5.0), make_runtime(rate_per_second=5.0)
+    submit(first, *["x"] * 100)
+    slots = []
+    for step in range(150):  # a look every 70 ms, by one and the other
+        slots += [claimed.send_at for claimed in take(second if step % 3 else first, 3)]
+        clock.tick(0.07)
+    counts = [sum(begin <= at < begin + timedelta(seconds=5) for at in slots) for begin in slots[:25]]
+    assert (len(slots) >= 50, set(counts)) == (True, {25})
+
+
 def test_a_slot_that_nobody_used_is_not_saved_up(make_runtime: MakeRuntime, clock: FrozenDateTimeFactory) -> None:
     runtime = make_runtime(rate_per_second=2.0)
     submit(runtime, *["x"] * 20)

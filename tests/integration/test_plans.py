@@ -17,7 +17,7 @@ from app.models import metadata
 from app.providers.base import Accepted
 from app.runtime import Runtime
 from app.states import JobState
-from app.store import attempts, batches, jobs
+from app.store import batches, jobs, limits
 from tests.factories import PROVIDER, record, submit, take
 
 FINISHED_JOBS = """
@@ -67,7 +67,7 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
     """What every claim, every sweep and every callback asks."""
     claimable = partial(jobs.claimable, provider=PROVIDER, now=now(), limit=10, held=[])
     return {
-        "in flight": lambda connection: attempts.in_flight(connection, PROVIDER),
+        "standing": lambda connection: limits.standing(connection, PROVIDER, now()),
         "claimed too long": lambda connection: jobs.overdue(connection, JobState.SUBMITTING, now(), 500),
         "overdue": lambda connection: jobs.overdue(connection, JobState.WAITING, now(), 500),
         "next alarm": jobs.next_alarm,

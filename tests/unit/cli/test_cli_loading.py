@@ -39,7 +39,7 @@ def test_a_worker_loads_no_shell_of_celery() -> None:
 def test_a_web_process_loads_no_other_command() -> None:
     loaded = loaded_for("web")
     assert "app.cli.web" in loaded
-    assert not loaded & {"workers", "rich", "alembic", "migrations", "app.sandbox", "app.cli.demo"}
+    assert not loaded & {"workers", "rich", "alembic", "migrations.runner", "app.sandbox", "app.cli.demo"}
 
 
 def test_the_group_of_commands_loads_none() -> None:
