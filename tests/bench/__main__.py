@@ -90,7 +90,12 @@ def _report(bench: Bench, arguments: argparse.Namespace, place: str) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     add = parser.add_argument
-    add("--rounds", type=int, default=3, help="how often each row is measured; the medians count")
+    add(
+        "--rounds",
+        type=int,
+        default=3,
+        help="measurements of each row; the medians count; 0: only --scale",
+    )
     add("--jobs", type=int, default=20_000, help="jobs a row; the obvious design gets a tenth of them")
     add("--smoke", action="store_true", help="one small round, to see that everything works")
     add("--only", nargs="+", default=[], metavar="ROW", help="these rows and what is measured with them")

@@ -1,17 +1,19 @@
 """Fills a database: a few real jobs, copied inside the database until there are as many as are wanted.
 
 200 batches, one of them with half of the jobs. 5,000 jobs of a million are open, half of them in the large batch,
-half in the newest ones; the open ones are queued and waiting by turns, all others completed.
+half in the newest ones; the open ones are queued and waiting by turns, all others completed. The figures of the large
+batch are as many transactions left them between two sweeps.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, Table, delete, text, update
 
 from app.clock import now
-from app.models import attempts, batches, callbacks, job_inputs, job_results, jobs
+from app.ids import show
+from app.models import FIGURES, attempts, batch_figures, batches, callbacks, job_inputs, job_results, jobs
 from app.providers.base import Accepted
 from app.runtime import Runtime
 from app.services import callbacks as callback_service
@@ -20,12 +22,17 @@ from app.services.claims import Claim
 from app.services.outcomes import Sent
 from app.services.views import NewBatch, NewJob
 from app.states import JobState
+from app.tokens import CallbackSubject
 from tests.bench import bodies
 
 OWNER = "bench"
+TASK = "task-of-the-benchmark"
 BATCHES = 200
 OPEN_SHARE = 200
 """One of so many jobs is open."""
+
+FRESH = 1000
+"""So many transactions have moved jobs of the large batch since the last sweep."""
 
 _ID = "('01900000-0000-7000-8000-' || lpad(to_hex({}::bigint), 12, '0'))::uuid"
 _DUE = "t.due_at + g * interval '1 millisecond'"
@@ -53,9 +60,33 @@ def fill(runtime: Runtime, number: int) -> Filled:
             recent = f"g > {last - opened} AND g <= {last}"
             _copy_jobs(connection, waiting, number, f"{recent} AND g % 2 = 0")
             _copy_jobs(connection, queued, number, f"{recent} AND g % 2 = 1")
+        _keep_figures(connection)
+    _tidy_up(runtime)
+    return Filled(number, _id(1), _id(BATCHES // 2), _id(number // 3))
+
+
+def open_all(runtime: Runtime, filled: Filled) -> None:
+    """Have every job of the large batch open: what was completed is queued, behind all that was queued before."""
+    queued = update(jobs).where(jobs.c.batch_id == filled.large_batch, jobs.c.state == JobState.COMPLETED)
+    with runtime.database.transaction() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(queued.values(state=JobState.QUEUED, due_at=now(), finished_at=None))
+        connection.execute(delete(batch_figures))
+        _keep_figures(connection)
+    _tidy_up(runtime)
+
+
+def callbacks_to_come(runtime: Runtime, filled: Filled) -> Iterator[tuple[str, bytes]]:
+    """Token and body for each waiting job of the large batch."""
+    half = filled.jobs // 2
+    for number in range(half - half % 2, half - filled.jobs // OPEN_SHARE // 2, -2):
+        token = runtime.signer.sign(CallbackSubject(filled.large_batch, _id(number)))
+        yield token, bodies.result(f"{TASK}{number}", show("job", _id(number)))
+
+
+def _tidy_up(runtime: Runtime) -> None:
     with runtime.database.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
-    return Filled(number, _id(1), _id(BATCHES // 2), _id(number // 3))
 
 
 def _id(number: int) -> UUID:
@@ -67,9 +98,9 @@ def _id(number: int) -> UUID:
 
 def _templates(runtime: Runtime) -> tuple[UUID, UUID, UUID]:
     """The batches of a completed, a waiting and a queued job, each alone in it."""
-    completed, task_id = _submitted(runtime), "task-of-the-benchmark"
+    completed = _submitted(runtime)
     token = completed.submission.callback_url.rpartition("/")[2]
-    callback_service.receive(runtime, token, bodies.result(task_id, completed.submission.metadata))
+    callback_service.receive(runtime, token, bodies.result(TASK, completed.submission.metadata))
     waiting = _submitted(runtime)
     return _batch_of(runtime, completed), _batch_of(runtime, waiting), _created(runtime)
 
@@ -83,7 +114,7 @@ def _created(runtime: Runtime) -> UUID:
 def _submitted(runtime: Runtime) -> Claim:
     _created(runtime)
     (claimed,) = claims.claim(runtime, "hive_v2", 1, is_idle=True)
-    outcomes.record(runtime, [Sent(claimed, now(), Accepted("task-of-the-benchmark", 200))])
+    outcomes.record(runtime, [Sent(claimed, now(), Accepted(TASK, 200))])
     return claimed
 
 
@@ -100,14 +131,27 @@ def _copy_batches(connection: Connection, completed: UUID, waiting: UUID, number
     """Batch 1 is the large one. It is open, and so are the newest."""
     last_closed = _batch_number(number - opened, number) - 1
     total = f"CASE g WHEN 1 THEN {number // 2} ELSE {number // 2 // (BATCHES - 1)} END"
-    names = (*JobState, "submits", "submitted_jobs", "cost_nano", "late", "repeats")
-    counted = {"completed", "submits", "submitted_jobs"}
-    figures = ", ".join(f"'{name}', {total if name in counted else 0}" for name in names)
-    closed = {"id": _ID.format("g"), "total": total, "final_figures": f"json_build_object({figures})"}
-    still_open = closed | {"final_figures": "NULL"}
+    changed = {"id": _ID.format("g"), "total": total}
     everything = f"generate_series(1, {BATCHES}) g"
-    _copy(connection, batches, completed, everything, f"g BETWEEN 2 AND {last_closed}", closed)
-    _copy(connection, batches, waiting, everything, f"NOT g BETWEEN 2 AND {last_closed}", still_open)
+    _copy(connection, batches, completed, everything, f"g BETWEEN 2 AND {last_closed}", changed)
+    _copy(connection, batches, waiting, everything, f"NOT g BETWEEN 2 AND {last_closed}", changed)
+
+
+def _keep_figures(connection: Connection) -> None:
+    """One row a batch, and of the large one as many as a busy time leaves, which add up to nothing."""
+    by_state = ", ".join(f"count(*) FILTER (WHERE j.state = '{state}')" for state in JobState)
+    names = ", ".join(FIGURES)
+    insert_figures = f"INSERT INTO batch_figures (batch_id, id, is_folded, {names}) "
+    counted = f"{by_state}, count(a.id), count(DISTINCT a.job_id), coalesce(sum(a.cost_nano), 0), 0, 0"
+    connection.execute(
+        text(
+            f"{insert_figures} SELECT j.batch_id, j.batch_id, true, {counted} "  # noqa: S608 - our own expressions
+            "FROM jobs j LEFT JOIN attempts a ON a.job_id = j.id GROUP BY j.batch_id"
+        )
+    )
+    changes = ", ".join("CASE g % 2 WHEN 0 THEN 1 ELSE -1 END" for _ in FIGURES)
+    fresh = f"SELECT {_ID.format(1)}, {_ID.format('g')}, false, {changes} FROM generate_series(2, {FRESH + 1}) g"  # noqa: S608 - as above
+    connection.execute(text(insert_figures + fresh))
 
 
 def _batch_number(job: int, number: int) -> int:
