@@ -86,6 +86,10 @@ class Settings(BaseSettings):
         7 * 86400.0, description="When a batch is given up, unless it says otherwise."
     )
 
+    retention_days: Annotated[int, Field(ge=1, le=36500)] | None = Field(
+        None, description="Days after its end at which a batch is removed with all that it holds; unset: never."
+    )
+
     max_in_flight: Count = Field(100, description="Tasks that the provider may have of ours at once, over all workers.")
     rate_per_second: Annotated[float, Field(ge=0.001, le=1_000_000)] | None = Field(
         None, description="Submits a second, over all workers; unset: no limit."

@@ -66,6 +66,11 @@ CLAIMED_JOB_STATES = (JobState.SUBMITTING, JobState.WAITING)
 
 OPEN_JOB = _is_in("state", OPEN_JOB_STATES)
 OPEN_ATTEMPT = _is_in("state", OPEN_ATTEMPT_STATES)
+NOT_FOLDED = "NOT is_folded"
+
+FIGURES = (*map(str, JobState), "submits", "submitted_jobs", "cost_nano", "late", "repeats")
+"""What is counted of a batch: its jobs by state; the attempts that may have reached the provider, the jobs that have
+one, what all attempts cost; callbacks that were late, and those beyond the first of the same body."""
 
 batches = Table(
     "batches",
@@ -86,11 +91,28 @@ batches = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Column("cancel_requested_at", UtcDateTime),
     Column("finalized_at", UtcDateTime),
+    Column("removed_at", UtcDateTime),
+    # Of the version before this one, which still uses it while a release is rolled out.
     Column("final_figures", JSON(none_as_null=True)),
     Column("line_errors", JSON, nullable=False),
     UniqueConstraint("owner", "idempotency_key"),
     Index("ix_batches_owner_id", "owner", "id"),
     _partial("ix_batches_open", "expires_at", where="finalized_at IS NULL"),
+    _partial("ix_batches_cancelling", "id", where="finalized_at IS NULL AND cancel_requested_at IS NOT NULL"),
+    _partial("ix_batches_finished", "finalized_at", where="removed_at IS NULL"),
+    _partial("ix_batches_removed", "id", where="removed_at IS NOT NULL"),
+)
+
+# What each transaction added to the figures of a batch; their sum is what a count would give, at every moment.
+# There is no foreign key: it would lock the row of the batch in every transaction that moves a job of it.
+batch_figures = Table(
+    "batch_figures",
+    metadata,
+    Column("batch_id", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("is_folded", Boolean, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in FIGURES),
+    _partial("ix_batch_figures_not_folded", "batch_id", where=NOT_FOLDED),
 )
 
 jobs = Table(

@@ -1,4 +1,4 @@
-"""`hivebatch db`: the schema."""
+"""`hivebatch db`: the schema, and the figures that are kept."""
 
 import tempfile
 from pathlib import Path
@@ -6,13 +6,15 @@ from pathlib import Path
 import click
 
 from app import config
+from app.cli import local
 from app.db import Database
+from app.services import recount
 from migrations import runner
 
 
 @click.group("db")
 def database() -> None:
-    """The schema of the database."""
+    """The schema of the database, and the figures kept in it."""
 
 
 @database.command()
@@ -32,3 +34,11 @@ def check() -> None:
         runner.check(fresh)
         fresh.close()
     click.echo("Models and migrations agree.")
+
+
+@database.command("recount")
+def recount_all() -> None:
+    """Hold the kept figures of every batch against a count, and correct those that differ."""
+    with local.opened() as runtime:
+        corrected = recount.recount(runtime)
+    click.echo(f"{corrected} batches corrected." if corrected else "All figures are right.")

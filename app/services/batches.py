@@ -10,12 +10,12 @@ from app.errors import Conflict, InvalidInput, NotFound, Problem
 from app.ids import show
 from app.providers.base import Answer
 from app.runtime import Runtime
-from app.services import finalizing, sweeps
+from app.services import finalizing, removal, sweeps
 from app.services.moves import Moved, move
 from app.services.status import find_batch
 from app.services.views import RetryReport
 from app.states import OPEN_JOB_STATES, JobState, Outcome
-from app.store import audit, batches, callbacks, jobs, results
+from app.store import audit, batches, callbacks, figures, jobs, results
 from app.transitions import Cancelled, Event, Moment, Retried, Salvaged
 
 _CHUNK = 100  # a retry reads whole bodies again
@@ -70,7 +70,7 @@ def _cancel_all(runtime: Runtime, owner: str | None, batch_id: UUID) -> int:
 
 
 def delete(runtime: Runtime, owner: str | None, batch_id: UUID) -> None:
-    """Remove a finished batch with its prompts, answers and callbacks.
+    """Remove a finished batch with its prompts, answers and callbacks: at once for all to see, a large one in chunks.
 
     Raises:
         NotFound: no such batch of this owner's.
@@ -81,8 +81,8 @@ def delete(runtime: Runtime, owner: str | None, batch_id: UUID) -> None:
         batch = _lock(connection, owner, batch_id)
         if batch.finalized_at is None:
             raise Conflict("The batch has not ended; cancel it first.")
-        batches.purge(connection, batch_id, now)
-        audit.add(connection, now, owner or "admin", "batch.delete", show("batch", batch_id), total=batch.total)
+        removal.mark(connection, batch, now, owner or "admin")
+    removal.remove_chunk(runtime, batch_id)  # the sweep does the others
 
 
 def retry(runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Sequence[str] | None) -> RetryReport:
@@ -156,14 +156,15 @@ def _retry_chunk(
         events: list[tuple[UUID, Event]] = [(job_id, Retried(batch.max_attempts)) for job_id in job_ids]
         moved = move(connection, events, moment)
         queued = _applied(moved)
-        _reopen(connection, batch, moment.now, is_first=is_first)
+        if queued or salvaged:
+            _reopen(connection, batch, moment.now, is_first=is_first)
         if is_first:
             audit.add(connection, moment.now, owner or "admin", "batch.retry", show("batch", batch_id))
     return RetryReport(queued, salvaged)
 
 
 def _reopen(connection: Connection, batch: Any, now: datetime, *, is_first: bool) -> None:
-    values: dict[str, object] = {"finalized_at": None, "final_figures": None, "cancel_requested_at": None}
+    values: dict[str, object] = {"finalized_at": None, "cancel_requested_at": None}
     if batch.expires_at <= now:
         values["expires_at"] = now + timedelta(seconds=batch.lifetime_seconds)
     if is_first:
@@ -187,5 +188,6 @@ def _salvage(runtime: Runtime, connection: Connection, job_ids: Sequence[UUID], 
     moved = move(connection, [(job_id, event) for job_id, (event, _) in events.items()], moment)
     won = [row for (_, row), outcome in zip(events.values(), moved.outcomes, strict=True) if outcome is Outcome.APPLIED]
     results.add(connection, won)
-    callbacks.mark_applied(connection, [row["callback_id"] for row in won])
+    late = callbacks.mark_applied(connection, [row["callback_id"] for row in won])
+    figures.add(connection, {batch_id: {"late": -number} for batch_id, number in late.items()})
     return len(won)

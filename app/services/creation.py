@@ -12,7 +12,8 @@ from app.ids import new_id, show
 from app.runtime import Runtime
 from app.services.spool import JobSpool
 from app.services.views import BadLine, Created, NewBatch, NewJob
-from app.store import batches, jobs
+from app.states import JobState
+from app.store import batches, figures, jobs
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ def _store(runtime: Runtime, new: NewBatch, spool: JobSpool, problems: _Problems
         if is_new:
             for chunk in spool.chunks():
                 _add_jobs(connection, row, chunk, now)
+            figures.add(connection, {batch_id: {JobState.QUEUED: spool.total}}, is_folded=True)
     if not is_new:
         return _winner(runtime, new)
     logger.info("batch_created", extra={"batch_id": show("batch", batch_id), "jobs": spool.total})

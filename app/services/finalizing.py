@@ -1,41 +1,56 @@
-"""Finalizing: a batch whose last job ended gets its end and its frozen figures, in a transaction of its own."""
+"""Finalizing: a batch whose last job ended gets its end, in a transaction of its own, and its figures become one."""
 
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from app.db import Connection
 from app.ids import show
 from app.runtime import Runtime
-from app.store import batches
+from app.store import batches, figures
 
 logger = logging.getLogger(__name__)
 
+_AT_ONCE = 100
 
-def finalize(runtime: Runtime, batch_ids: Iterable[UUID]) -> int:
-    """Finalize those of these batches that have no open job; how many that were.
+
+def finalize(runtime: Runtime, batch_ids: Iterable[UUID]) -> None:
+    """Finalize those of these batches that have no open job.
 
     Runs after the transaction that ended a job: inside it, two last jobs would each see the other open.
     """
-    return sum(_finalize(runtime, batch_id) for batch_id in sorted(batch_ids))
-
-
-def _finalize(runtime: Runtime, batch_id: UUID) -> bool:
     with runtime.database.reading() as connection:
-        if batches.has_open_jobs(connection, batch_id):
-            return False
+        ended = _ended(connection, batch_ids)
+    if ended:
+        _settle(runtime, ended)
+
+
+def settle(runtime: Runtime) -> bool:
+    """Fold the figures of batches that have moved, and finalize what ended and was missed; whether there are more.
+
+    Both in one transaction: a batch that has ended but is not finalized has figures that are not folded, so it is
+    found again, whoever died on the way.
+    """
+    with runtime.database.reading() as connection:
+        moved = figures.not_folded(connection, _AT_ONCE)
+    if moved:
+        _settle(runtime, moved)
+    return len(moved) == _AT_ONCE
+
+
+def _settle(runtime: Runtime, batch_ids: Sequence[UUID]) -> None:
     now = runtime.moment().now
     with runtime.database.transaction() as connection:
-        batch = batches.lock(connection, [batch_id]).get(batch_id)
-        if batch is None or batch.finalized_at is not None or batches.has_open_jobs(connection, batch_id):
-            return False
-        batches.change(connection, batch_id, finalized_at=now, final_figures=batches.figures(connection, batch_id))
-    logger.info("batch_finalized", extra={"batch_id": show("batch", batch_id)})
-    return True
+        found = batches.lock(connection, batch_ids)
+        figures.fold(connection, batch_ids)
+        # Asked after the fold: whoever ended a job since then has left figures that are not folded.
+        ended = _ended(connection, [batch.id for batch in found.values() if batch.finalized_at is None])
+        for batch_id in ended:
+            batches.change(connection, batch_id, finalized_at=now)
+    for batch_id in ended:
+        logger.info("batch_finalized", extra={"batch_id": show("batch", batch_id)})
 
 
-def correct(connection: Connection, batch: Any, before: Mapping[str, int], after: Mapping[str, int]) -> None:
-    """A job of a finalized batch, which is locked, counts differently now: the frozen figures follow."""
-    figures = {name: number + after[name] - before[name] for name, number in batch.final_figures.items()}
-    batches.change(connection, batch.id, final_figures=figures)
+def _ended(connection: Connection, batch_ids: Iterable[UUID]) -> Sequence[UUID]:
+    """Those of these batches that have no open job."""
+    return [batch_id for batch_id in batch_ids if not batches.has_open_jobs(connection, batch_id)]

@@ -14,7 +14,7 @@ from app.services import finalizing
 from app.services.moves import move_cases
 from app.services.received import Received, callback_row, detail_of, event_of, result_rows
 from app.states import Case, Outcome
-from app.store import batches, bulk, callbacks, jobs, limits, results
+from app.store import batches, bulk, callbacks, figures, jobs, limits, removal, results
 from app.transitions import Moment
 
 logger = logging.getLogger(__name__)
@@ -61,20 +61,14 @@ def _keep_current(runtime: Runtime, group: Sequence[Received]) -> Mapping[UUID, 
 
 
 def _keep_past(runtime: Runtime, group: Sequence[Received]) -> Mapping[UUID, Kept]:
-    """The bodies for jobs that are over. One may still complete a failed job; its batch's frozen figures follow."""
+    """The bodies for jobs that are over, of batches that are not removed. One may still complete a failed job."""
     with runtime.database.transaction() as connection:
         locked = batches.lock(connection, (received.subject.batch_id for received in group))
         cases = jobs.lock_by_attempt(connection, (received.attempt_id for received in group))
         job_of = _job_of(cases)
-        found = [received for received in group if received.attempt_id in job_of]
-        kept = _keep_strays(connection, [received for received in group if received.attempt_id not in job_of])
-        frozen = [case.job for case in cases.values() if locked[case.job.batch_id].finalized_at is not None]
-        before = {job.id: batches.figures(connection, job.batch_id, job.id) for job in frozen}
-        applied = _apply(connection, found, cases, runtime.moment())
-        for job in frozen:
-            after = batches.figures(connection, job.batch_id, job.id)
-            finalizing.correct(connection, locked[job.batch_id], before[job.id], after)
-        return {**kept, **applied}
+        found = {r.id: r for r in group if r.attempt_id in job_of and r.subject.batch_id in locked}
+        kept = _keep_strays(connection, [received for received in group if received.id not in found])
+        return {**kept, **_apply(connection, list(found.values()), cases, runtime.moment())}
 
 
 def _follow_up(runtime: Runtime, group: Sequence[Kept]) -> None:
@@ -94,10 +88,11 @@ def _follow_up(runtime: Runtime, group: Sequence[Kept]) -> None:
 
 
 def _keep_strays(connection: Connection, group: Sequence[Received]) -> Mapping[UUID, Kept]:
-    """Bodies whose attempt isn't here: outdated if their owner removed the batch, else orphans, kept for a person."""
-    removed = batches.purged(connection, {received.subject.batch_id for received in group}) if group else set()
+    """Bodies whose attempt isn't here: outdated if the batch was removed, else orphans, kept for a person."""
+    removed = removal.removed(connection, {received.subject.batch_id for received in group}) if group else set()
     orphans = [received for received in group if received.subject.batch_id not in removed]
-    callbacks.add(connection, [callback_row(received, None, Outcome.ORPHAN, "no such attempt") for received in orphans])
+    rows = [callback_row(received, None, Outcome.ORPHAN, "no such attempt") for received in orphans]
+    callbacks.add(connection, rows)()  # orphans are in nobody's figures
     return {r.id: Kept(None if r.subject.batch_id in removed else Outcome.ORPHAN) for r in group}
 
 
@@ -123,8 +118,10 @@ def _apply(
             connection, cases, [(job_of[received.attempt_id], event) for received, event in read], moment
         )
         outcomes |= {received.id: outcome for (received, _), outcome in zip(read, moved.outcomes, strict=True)}
-        callbacks.add(connection, [callback_row(r, job_of[r.attempt_id], outcomes[r.id], detail_of(r)) for r in group])
+        rows = [callback_row(r, job_of[r.attempt_id], outcomes[r.id], detail_of(r)) for r in group]
+        count_up = callbacks.add(connection, rows)
         applied = [received for received in group if outcomes[received.id] is Outcome.APPLIED]
         results.add(connection, [row for r in applied for row in result_rows(r, job_of[r.attempt_id])])
+    figures.add(connection, count_up())
     ended = moved.ended_batches
     return {r.id: Kept(outcomes[r.id], r.subject.batch_id if r.subject.batch_id in ended else None) for r in group}

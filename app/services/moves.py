@@ -1,14 +1,15 @@
 """How every service moves jobs: lock, fold the events one by one through the transition function, write in bulk."""
 
 import logging
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from app.db import Connection
 from app.ids import show
-from app.states import Case, Outcome
-from app.store import jobs
+from app.states import AttemptState, Case, Outcome
+from app.store import figures, jobs
 from app.transitions import Event, Moment, transition
 
 logger = logging.getLogger(__name__)
@@ -42,10 +43,33 @@ def move_cases(
         outcomes.append(step.outcome)
     changes = [(cases[job_id], current[job_id]) for job_id in cases]
     jobs.save(connection, changes)
+    figures.add(connection, _added(changes))
     if logger.isEnabledFor(logging.DEBUG):
         _log(changes)
     ended = frozenset(after.job.batch_id for before, after in changes if before.job.is_open and not after.job.is_open)
     return Moved(tuple(outcomes), ended)
+
+
+def _added(changes: Sequence[tuple[Case, Case]]) -> Mapping[UUID, Mapping[str, int]]:
+    """What these changes add to the figures of each batch."""
+    added: dict[UUID, Counter[str]] = defaultdict(Counter)
+    for before, after in changes:
+        if before is not after:
+            of_batch = added[after.job.batch_id]
+            of_batch.update(_counted(after))
+            of_batch.subtract(_counted(before))
+    return added
+
+
+def _counted(case: Case) -> Mapping[str, int]:
+    """What one job adds to the figures of its batch, all but what its callbacks do."""
+    submits = sum(attempt.state is not AttemptState.REFUSED for attempt in case.attempts.values())
+    return {
+        case.job.state: 1,
+        "submits": submits,
+        "submitted_jobs": int(submits > 0),
+        "cost_nano": sum(attempt.cost_nano or 0 for attempt in case.attempts.values()),
+    }
 
 
 def _log(changes: Sequence[tuple[Case, Case]]) -> None:

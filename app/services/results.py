@@ -11,7 +11,7 @@ from app.states import JobState
 from app.store import batches
 from app.store import results as result_rows
 
-_PAGE = 500
+_PAGE = 250
 
 
 def stream(runtime: Runtime, owner: str | None, batch_id: UUID, states: Sequence[str] = ()) -> ResultStream:

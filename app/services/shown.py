@@ -1,18 +1,17 @@
 """Rows as their owners see them."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from app.db import Connection
 from app.errors import Problem
 from app.services.views import AttemptView, BatchStatus, BatchView, CallbackView, JobView, ResultView
-from app.states import JobState
-from app.store import batches
+from app.states import OPEN_JOB_STATES, JobState
 
 
-def batch_view(connection: Connection, row: Any) -> BatchView:
-    """A batch's row as its owner sees it: counted now, or as it was frozen at its end."""
-    figures = row.final_figures or batches.figures(connection, row.id)
+def batch_view(row: Any, figures: Mapping[str, int]) -> BatchView:
+    """A batch's row and its figures as its owner sees them."""
+    has_open_jobs = any(figures[state] for state in OPEN_JOB_STATES)
     return BatchView(
         id=row.id,
         owner=row.owner,
@@ -31,7 +30,7 @@ def batch_view(connection: Connection, row: Any) -> BatchView:
         cost=_money(figures["cost_nano"]),
         line_errors=tuple(Problem(**problem) for problem in row.line_errors["first"]),
         line_errors_total=row.line_errors["total"],
-        oldest_open_job_at=batches.oldest_open_job_at(connection, row.id),
+        oldest_open_job_at=row.created_at if has_open_jobs else None,  # all jobs of a batch are as old as it is
         created_at=row.created_at,
         expires_at=row.expires_at,
         cancel_requested_at=row.cancel_requested_at,

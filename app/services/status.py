@@ -14,6 +14,7 @@ from app.states import JobState
 from app.store import attempts as attempt_rows
 from app.store import batches as batch_rows
 from app.store import callbacks as callback_rows
+from app.store import figures as figure_rows
 from app.store import inputs
 from app.store import jobs as job_rows
 from app.store import results as result_rows
@@ -28,7 +29,8 @@ def batches(runtime: Runtime, owner: str | None, cursor: str | None, limit: int)
     before = None if cursor is None else _read_cursor("batch", cursor)
     with runtime.database.reading() as connection:
         rows = batch_rows.page(connection, owner, before, limit + 1)
-        views = tuple(batch_view(connection, row) for row in rows[:limit])
+        figures = figure_rows.of_batches(connection, [row.id for row in rows[:limit]])
+    views = tuple(batch_view(row, figures[row.id]) for row in rows[:limit])
     return Page(views, ids.show("batch", views[-1].id) if len(rows) > limit else None)
 
 
@@ -39,7 +41,8 @@ def batch(runtime: Runtime, owner: str | None, batch_id: UUID) -> BatchView:
         NotFound: no such batch of this owner's.
     """
     with runtime.database.reading() as connection:
-        return batch_view(connection, find_batch(connection, owner, batch_id))
+        row = find_batch(connection, owner, batch_id)
+        return batch_view(row, figure_rows.of_batches(connection, [batch_id])[batch_id])
 
 
 def jobs(

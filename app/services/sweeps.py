@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.runtime import LOOKUPS_AT_ONCE, Runtime
-from app.services import finalizing, lookups
+from app.services import finalizing, lookups, removal
 from app.services.moves import move
 from app.states import JobState
 from app.store import batches, holds, jobs, limits, workers
@@ -103,17 +103,15 @@ def time_out(runtime: Runtime) -> bool:
 
 
 def end_batches(runtime: Runtime) -> bool:
-    """i and h for batches that ran out of time or whose cancel broke off; the end of those that have no open job."""
+    """i and h for batches that ran out of time or whose cancel broke off."""
     now = runtime.moment().now
     with runtime.database.reading() as connection:
         ending: list[tuple[UUID, Cancelled | Expired]] = [
             (batch_id, Expired()) for batch_id in batches.expired(connection, now)
         ]
         ending += [(batch_id, Cancelled()) for batch_id in batches.cancelling(connection)]
-        ended = batches.ended(connection, CHUNK)
     is_full = [end_jobs(runtime, batch_id, event) == CHUNK for batch_id, event in ending]
-    finalizing.finalize(runtime, ended)
-    return any(is_full) or len(ended) == CHUNK
+    return any(is_full)
 
 
 def end_jobs(runtime: Runtime, batch_id: UUID, event: Cancelled | Expired) -> int:
@@ -147,4 +145,11 @@ def _apply(runtime: Runtime, events: Sequence[tuple[UUID, Event]]) -> None:
 
 
 # Each stands for itself: whoever runs them lets none keep the others from their turn. The one that waits is last.
-STEPS: tuple[Step, ...] = (expire_leases, end_batches, time_out)
+STEPS: tuple[Step, ...] = (
+    expire_leases,
+    end_batches,
+    finalizing.settle,
+    removal.retire,
+    removal.remove_marked,
+    time_out,
+)

@@ -37,16 +37,25 @@ def together(connection: Connection) -> Iterator[None]:
         del connection.info[_EXPECTED]
 
 
-def add(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str = "") -> None:
-    """Insert rows that all name the same columns; `on_conflict` is the clause, which both databases spell alike."""
+def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert rows that all name the same columns."""
     if not rows:
         return
-    if connection.dialect.name == "sqlite":
-        connection.execute(_insertion(table, tuple(rows[0]), on_conflict), [dict(row) for row in rows])
-    elif len(rows) < COPY_FROM or on_conflict:
-        _insert_arrays(connection, table, rows, on_conflict)
+    if len(rows) < COPY_FROM or connection.dialect.name == "sqlite":
+        add_new(connection, table, rows, on_conflict="")
     else:
         _copy(connection, table, rows)
+
+
+def add_new(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> Any:
+    """As `add`, of at least one row, with a clause that both databases spell alike.
+
+    The result's `rowcount` is how many were written; inside `together` it is known at the end.
+    """
+    if connection.dialect.name == "sqlite":
+        statement = _insertion(table, tuple(rows[0]), on_conflict).execution_options(preserve_rowcount=True)
+        return connection.execute(statement, [dict(row) for row in rows])
+    return _insert_arrays(connection, table, rows, on_conflict)
 
 
 def change(connection: Connection, table: Table, rows: Sequence[Row], guards: Sequence[str]) -> None:
@@ -85,11 +94,11 @@ def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
             )
 
 
-def _insert_arrays(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> None:
+def _insert_arrays(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> Any:
     names = tuple(rows[0])
     quoted = ", ".join(f'"{name}"' for name in names)
     statement = f"INSERT INTO {table.name} ({quoted}) SELECT * FROM unnest({_placeholders(table, names)}) {on_conflict}"  # noqa: S608 - our names
-    _driver(connection).execute(statement, _arrays(table, rows, names))
+    return _driver(connection).execute(statement, _arrays(table, rows, names))
 
 
 def _update_from_arrays(connection: Connection, table: Table, rows: Sequence[Row], guards: Sequence[str]) -> None:

@@ -1,28 +1,64 @@
 """The inbox: every body that a provider sent, as it came, and what became of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
 
 from app.models import callbacks
 from app.states import Outcome
 from app.store import bulk
 
-_COUNT_UP = (
-    "ON CONFLICT (attempt_id, sha256) DO UPDATE "
-    "SET times = callbacks.times + excluded.times, last_received_at = excluded.last_received_at"
-)
+Figures = Mapping[UUID, Mapping[str, int]]
 
 
-def add(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Keep these bodies. One that its attempt already brought counts `times` up and changes nothing else."""
-    distinct: dict[tuple[UUID, str], dict[str, Any]] = {}
+def add(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> Callable[[], Figures]:
+    """Keep these bodies. What it returns has to be called when they are written (see `bulk.together`).
+
+    It counts `times` up for those that their attempts had brought already, of which nothing else changes, and tells
+    what all of them add to the figures of each batch: bodies that are `late`, and `repeats` of earlier ones.
+    """
+    distinct = _distinct(rows)
+    if not distinct:
+        return dict
+    written = bulk.add_new(connection, callbacks, distinct, "ON CONFLICT (attempt_id, sha256) DO NOTHING")
+    return lambda: _added(distinct, _count_up(connection, distinct) if written.rowcount < len(distinct) else set())
+
+
+def _distinct(rows: Iterable[Mapping[str, Any]]) -> Sequence[dict[str, Any]]:
+    """One row for each body of an attempt, however often it came in this group."""
+    found: dict[tuple[UUID, str], dict[str, Any]] = {}
     for row in rows:
-        known = distinct.setdefault((row["attempt_id"], row["sha256"]), {**row, "times": 0})
+        known = found.setdefault((row["attempt_id"], row["sha256"]), {**row, "times": 0})
         known |= {"times": known["times"] + row["times"], "last_received_at": row["last_received_at"]}
-    bulk.add(connection, callbacks, list(distinct.values()), on_conflict=_COUNT_UP)
+    return list(found.values())
+
+
+def _count_up(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> set[UUID]:
+    """Count up the bodies that were there before these came; the ids that they came with now."""
+    ids = {row["id"] for row in rows}
+    repeated = ids - set(connection.execute(select(callbacks.c.id).where(callbacks.c.id.in_(ids))).scalars())
+    same = (callbacks.c.attempt_id == bindparam("attempt"), callbacks.c.sha256 == bindparam("digest"))
+    statement = update(callbacks).where(*same)
+    at = bindparam("at", type_=callbacks.c.last_received_at.type)
+    parameters = [
+        {"attempt": row["attempt_id"], "digest": row["sha256"], "more": row["times"], "at": row["last_received_at"]}
+        for row in rows
+        if row["id"] in repeated
+    ]
+    connection.execute(statement.values(times=callbacks.c.times + bindparam("more"), last_received_at=at), parameters)
+    return repeated
+
+
+def _added(rows: Sequence[Mapping[str, Any]], repeated: Collection[UUID]) -> Figures:
+    added: dict[UUID, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        is_new = row["id"] not in repeated
+        added[row["batch_id"]]["repeats"] += row["times"] - is_new
+        added[row["batch_id"]]["late"] += is_new and row["outcome"] is Outcome.LATE
+    return added
 
 
 def of_job(connection: Connection, job_id: UUID) -> Sequence[Row[Any]]:
@@ -41,9 +77,12 @@ def of_jobs(connection: Connection, job_ids: Iterable[UUID]) -> Sequence[Row[Any
     return connection.execute(query.order_by(callbacks.c.received_at, callbacks.c.id)).all()
 
 
-def mark_applied(connection: Connection, callback_ids: Sequence[UUID]) -> None:
-    """These bodies have become results after all."""
-    if callback_ids:
-        connection.execute(
-            update(callbacks).where(callbacks.c.id.in_(callback_ids)).values(outcome=Outcome.APPLIED, detail="salvaged")
-        )
+def mark_applied(connection: Connection, callback_ids: Sequence[UUID]) -> Mapping[UUID, int]:
+    """These bodies have become results after all; how many of each batch were late until now."""
+    if not callback_ids:
+        return {}
+    chosen = callbacks.c.id.in_(callback_ids)
+    were_late = select(callbacks.c.batch_id).where(chosen, callbacks.c.outcome == Outcome.LATE)
+    late = Counter(connection.execute(were_late).scalars())
+    connection.execute(update(callbacks).where(chosen).values(outcome=Outcome.APPLIED, detail="salvaged"))
+    return late

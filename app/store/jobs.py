@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, select
 from app.models import CLAIMED_JOB_STATES, batches, each_literally, job_inputs, jobs, literally
 from app.models import attempts as attempt_rows
 from app.states import OPEN_JOB_STATES, Case, Job, JobState
-from app.store import attempts, bulk, inputs
+from app.store import attempts, bulk, inputs, paging
 
 _NAMES = 1000  # in one statement: databases bound the number of parameters
 
@@ -139,7 +139,11 @@ def named(connection: Connection, batch_id: UUID, custom_ids: Sequence[str]) -> 
 
 def get(connection: Connection, owner: str | None, job_id: UUID) -> Row[Any] | None:
     """One job; `owner` None: whoever's it is."""
-    query = select(jobs).join(batches, batches.c.id == jobs.c.batch_id).where(jobs.c.id == job_id)
+    query = (
+        select(jobs)
+        .join(batches, batches.c.id == jobs.c.batch_id)
+        .where(jobs.c.id == job_id, batches.c.removed_at.is_(None))
+    )
     if owner is not None:
         query = query.where(batches.c.owner == owner)
     return connection.execute(query).one_or_none()
@@ -150,10 +154,10 @@ def page(
 ) -> Sequence[Row[Any]]:
     """Up to `limit` jobs of a batch in input order from behind position `after`."""
     query = select(jobs).where(jobs.c.batch_id == batch_id, jobs.c.position > after)
-    if states:
-        query = query.where(jobs.c.state.in_(states))
     if custom_id is not None:
-        query = query.where(jobs.c.custom_id == custom_id)
+        query = query.where(jobs.c.custom_id == custom_id, jobs.c.state.in_(states or JobState))
+    elif states:
+        query = query.where(jobs.c.position.in_(paging.positions(batch_id, states, after, limit)))
     return connection.execute(query.order_by(jobs.c.position).limit(limit)).all()
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, select
 
 from app.models import job_results, jobs
 from app.states import JobState
-from app.store import bulk
+from app.store import bulk, paging
 
 
 def row(*, job_id: UUID, body: Any, text: str, details: Mapping[str, Any], created_at: datetime) -> Mapping[str, Any]:
@@ -54,5 +54,5 @@ def page(
         .limit(limit)
     )
     if states:
-        query = query.where(jobs.c.state.in_(states))
+        query = query.where(jobs.c.position.in_(paging.positions(batch_id, states, after, limit)))
     return connection.execute(query).all()

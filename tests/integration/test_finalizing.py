@@ -7,7 +7,6 @@ from app.clock import now
 from app.providers.base import Accepted, Rejected
 from app.runtime import Runtime
 from app.services import finalizing
-from app.store import batches as store
 from tests.conftest import MakeRuntime
 from tests.factories import (
     attempt_states,
@@ -171,25 +170,3 @@ def test_a_job_that_ends_while_its_batch_is_finalized_is_counted(runtime: Runtim
         runtime, lambda gated: finalizing.finalize(gated, [batch_id]), lambda: deliver(other, first, success("x"))
     )
     assert (states(runtime, batch_id), counts(runtime, batch_id)) == (["completed"] * 2, {"completed": 2})
-
-
-def test_the_frozen_figures_of_a_batch_stay_what_a_count_would_give(runtime: Runtime) -> None:
-    batch_id = submit(runtime, "a", "b", "c", max_attempts=1)
-    first, second, third = (claimed.submission for claimed in take(runtime))
-    deliver(runtime, first, success("x", charge="0.1"))
-    deliver(runtime, second, failure("9"))
-    deliver(runtime, third, failure("9"))
-    for submitted, body in [
-        (first, success("x", charge="0.1")),  # repeated
-        (first, success("another", charge="0.2")),  # late, and it costs
-        (second, success("y", charge="0.4")),  # completes a failed job
-        (second, success("y", charge="0.4")),  # repeated
-        (third, failure("9")),  # repeated
-        (third, b"nobody can read this"),
-    ]:
-        deliver(runtime, submitted, body)
-    with runtime.database.reading() as connection:
-        frozen = store.get(connection, None, batch_id).final_figures
-        assert frozen == store.figures(connection, batch_id)
-    assert frozen["completed"] == 2
-    assert (frozen["late"], frozen["repeats"], frozen["cost_nano"]) == (1, 3, 600_000_000)

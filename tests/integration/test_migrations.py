@@ -18,6 +18,8 @@ from migrations import runner
 
 FOLDER = Path(migrations.__file__).parent
 FRESH = "made_by_the_models"
+BETWEEN_COLUMNS = r",? *\n|, (?=\w+ [A-Z]+)"
+"""In the words of a SQLite table; a column that a migration added has no line of its own."""
 
 
 @pytest.fixture
@@ -124,7 +126,7 @@ def sqlite_catalog(connection: Connection) -> set[str]:
         f"{row.type} {row.tbl_name}: {part.strip()}"
         for row in rows
         if row.tbl_name != "alembic_version"
-        for part in re.split(r",? *\n", row.sql)
+        for part in re.split(BETWEEN_COLUMNS, row.sql)
     }
 
 

@@ -48,6 +48,7 @@ VALUES: dict[str, tuple[object, str, object]] = {
     "sweep_seconds": (5.0, "0.1", 0.1),
     "max_attempts": (4, "1", 1),
     "batch_expires_seconds": (604_800.0, "3600", 3600.0),
+    "retention_days": (None, "30", 30),
     "max_in_flight": (100, "7", 7),
     "rate_per_second": (None, "2.5", 2.5),
     "connections": (16, "256", 256),

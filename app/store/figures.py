@@ -1,0 +1,98 @@
+"""Figures: what is counted of each batch, kept as the sum of what each transaction changed."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Subquery, delete, func, select, text, true
+
+from app.ids import new_id
+from app.models import FIGURES, NOT_FOLDED, attempts, batch_figures, callbacks, jobs
+from app.states import AttemptState, JobState, Outcome
+from app.store import bulk
+
+Figures = Mapping[str, int]
+
+
+def add(connection: Connection, changes: Mapping[UUID, Figures], *, is_folded: bool = False) -> None:
+    """Write down by how much each batch's figures change; in the transaction that changes them, so they never drift.
+
+    Nobody waits for anybody: each transaction adds rows of its own. `is_folded`: there is nothing to fold them with.
+    """
+    rows = [
+        {"batch_id": batch_id, "id": new_id(), "is_folded": is_folded} | {name: change.get(name, 0) for name in FIGURES}
+        for batch_id, change in changes.items()
+        if any(change.values())
+    ]
+    bulk.add(connection, batch_figures, rows)
+
+
+def of_batches(connection: Connection, batch_ids: Iterable[UUID]) -> Mapping[UUID, Figures]:
+    """The figures of each of these batches, exact at this moment."""
+    ids = list(batch_ids)
+    sums = [func.sum(batch_figures.c[name]).label(name) for name in FIGURES]
+    query = select(batch_figures.c.batch_id, *sums).where(batch_figures.c.batch_id.in_(ids))
+    found = {row.batch_id: _figures(row) for row in connection.execute(query.group_by(batch_figures.c.batch_id))}
+    return {batch_id: found.get(batch_id, dict.fromkeys(FIGURES, 0)) for batch_id in ids}
+
+
+def not_folded(connection: Connection, limit: int) -> Sequence[UUID]:
+    """Up to `limit` batches of which a job has moved since their figures were last folded."""
+    query = select(batch_figures.c.batch_id).where(text(NOT_FOLDED)).distinct().limit(limit)
+    return connection.execute(query).scalars().all()
+
+
+def fold(connection: Connection, batch_ids: Sequence[UUID]) -> None:
+    """Make one row of all that a batch has. What is committed meanwhile stays beside it, for the next time."""
+    taken = delete(batch_figures).where(batch_figures.c.batch_id.in_(batch_ids)).returning(*batch_figures.c)
+    sums: dict[UUID, Counter[str]] = defaultdict(Counter)
+    for row in connection.execute(taken):
+        sums[row.batch_id].update(_figures(row))
+    add(connection, sums, is_folded=True)
+
+
+def drift(connection: Connection, batch_id: UUID) -> Figures:
+    """By how much the kept figures of a batch differ from what is there: nothing, if all is well.
+
+    Counts every job, attempt and callback of the batch, in one statement, so that what moves meanwhile is in both
+    or in neither.
+    """
+    of_batch = batch_figures.c.batch_id == batch_id
+    kept = select(*(func.coalesce(func.sum(batch_figures.c[name]), 0).label(name) for name in FIGURES)).where(of_batch)
+    kept_sums = kept.subquery()
+    counts = (_count_jobs(batch_id), _count_attempts(batch_id), _count_callbacks(batch_id))
+    counted = {column.name: column for count in counts for column in count.c}
+    query = select(*((counted[name] - kept_sums.c[name]).label(name) for name in FIGURES)).select_from(
+        kept_sums.join(counts[0], true()).join(counts[1], true()).join(counts[2], true())
+    )
+    return {name: number for name, number in _figures(connection.execute(query).one()).items() if number}
+
+
+def _count_jobs(batch_id: UUID) -> Subquery:
+    by_state = (func.count().filter(jobs.c.state == state).label(str(state)) for state in JobState)
+    return select(*by_state).where(jobs.c.batch_id == batch_id).subquery()
+
+
+def _count_attempts(batch_id: UUID) -> Subquery:
+    was_sent = attempts.c.state != AttemptState.REFUSED
+    counts = select(
+        func.count().filter(was_sent).label("submits"),
+        func.count(attempts.c.job_id.distinct()).filter(was_sent).label("submitted_jobs"),
+        func.coalesce(func.sum(attempts.c.cost_nano), 0).label("cost_nano"),
+    )
+    of_batch = counts.join(jobs, jobs.c.id == attempts.c.job_id).where(jobs.c.batch_id == batch_id)
+    return of_batch.subquery()
+
+
+def _count_callbacks(batch_id: UUID) -> Subquery:
+    of_jobs = (callbacks.c.batch_id == batch_id, callbacks.c.job_id.is_not(None))
+    counts = select(
+        func.count().filter(callbacks.c.outcome == Outcome.LATE).label("late"),
+        func.coalesce(func.sum(callbacks.c.times - 1), 0).label("repeats"),
+    )
+    return counts.where(*of_jobs).subquery()
+
+
+def _figures(row: Any) -> dict[str, int]:
+    return {name: int(getattr(row, name)) for name in FIGURES}
