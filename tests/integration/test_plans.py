@@ -17,7 +17,7 @@ from app.models import jobs as job_table
 from app.providers.base import Accepted
 from app.runtime import Runtime
 from app.states import OPEN_JOB_STATES, JobState
-from app.store import attempts, batches, callbacks, figures, jobs, limits, removal, results
+from app.store import batches, callbacks, figures, jobs, limits, removal, results
 from tests.factories import PROVIDER, record, submit, take
 
 
