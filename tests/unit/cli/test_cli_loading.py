@@ -29,7 +29,7 @@ def loaded_for(command: str) -> Collection[str]:
 def test_a_worker_loads_no_web() -> None:
     loaded = loaded_for("worker")
     assert {"workers.sweeper", "app.services.submission", "celery.worker"} <= loaded
-    assert not loaded & {"flask", "werkzeug", "jinja2", "waitress", "app.api", "app.admin", "app.sandbox"}
+    assert not loaded & {"flask", "werkzeug", "jinja2", "uvicorn", "app.api", "app.admin", "app.sandbox"}
 
 
 def test_a_worker_loads_no_shell_of_celery() -> None:
