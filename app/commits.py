@@ -15,6 +15,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Write = Callable[[Sequence[Item]], Sequence[Result | Exception]]
+After = Callable[[Sequence[Result]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class _Entry(Generic[Item, Result]):
 class GroupCommit(Generic[Item, Result]):
     """Gathers what callers bring into groups, which one thread writes, one after the other.
 
-    `write` commits a group and returns one result an item, in order, or the exception of one that failed alone. There
+    `write` commits a group and returns one result an item, in order, or the exception of one that failed alone.
+    `after` gets the results once the callers have theirs: what follows from a group doesn't delay its answers. There
     is no timer: whatever gathered during one commit is the next group, so a lone item never waits for company. When a
     group fails, each of its items is tried alone, so that a bad one fails alone; only with the database away they all
     fail at once.
@@ -40,8 +42,8 @@ class GroupCommit(Generic[Item, Result]):
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
 
-    def submit(self, item: Item, write: Write[Item, Result]) -> Future[Result]:
-        """The future of `item`'s result, or of what `write` raised for it. All callers' `write` does the same.
+    def submit(self, item: Item, write: Write[Item, Result], after: After[Result] | None = None) -> Future[Result]:
+        """The future of `item`'s result, or of what `write` raised for it. All callers bring the same functions.
 
         Raises:
             DatabaseBusy: more wait than the database has taken for a while.
@@ -52,7 +54,7 @@ class GroupCommit(Generic[Item, Result]):
                 raise DatabaseBusy(f"{self._most_waiting} wait to be committed")
             self._queue.append(entry)
             if not self._is_writing:
-                self._thread.submit(self._write_all, write)
+                self._thread.submit(self._write_all, write, after or _nothing)
                 self._is_writing = True
         return entry.future
 
@@ -60,10 +62,19 @@ class GroupCommit(Generic[Item, Result]):
         """Write what has gathered, then end the thread."""
         self._thread.shutdown(wait=True)
 
-    def _write_all(self, write: Write[Item, Result]) -> None:
+    def wait_until_idle(self) -> None:
+        """Return when all that was submitted is written, and what follows from it is done."""
+        self._thread.submit(_nothing, ()).result()
+
+    def _write_all(self, write: Write[Item, Result], after: After[Result]) -> None:
         try:
             while group := self._next_group():
-                _write_group(group, write)
+                done = [answer for answer in _write_group(group, write) if not isinstance(answer, Exception)]
+                try:
+                    after(done)
+                except Exception:
+                    # The group is committed and its callers know; those who wait must not suffer.
+                    logger.exception("after_group_failed", extra={"size": len(group)})
         finally:
             with self._lock:
                 self._is_writing = False
@@ -75,13 +86,18 @@ class GroupCommit(Generic[Item, Result]):
         return group
 
 
-def _write_group(group: Sequence[_Entry[Item, Result]], write: Write[Item, Result]) -> None:
+def _nothing(_: object) -> None:
+    """Nothing follows."""
+
+
+def _write_group(group: Sequence[_Entry[Item, Result]], write: Write[Item, Result]) -> Sequence[Result | Exception]:
     try:
         answers = _written(group, write)
     except BaseException:
         _tell(group, [RuntimeError("the commit of this item was interrupted")] * len(group))
         raise
     _tell(group, answers)
+    return answers
 
 
 def _written(group: Sequence[_Entry[Item, Result]], write: Write[Item, Result]) -> Sequence[Result | Exception]:

@@ -83,15 +83,18 @@ def token_of(submitted: Submission) -> str:
 
 
 def deliver(runtime: Runtime, submitted: Submission, body: bytes) -> None:
-    """Call back."""
+    """Call back; what follows from it is done when this returns."""
     callbacks.receive(runtime, token_of(submitted), body)
+    runtime.callback_commits.wait_until_idle()
 
 
 def deliver_together(runtime: Runtime, *delivered: tuple[Submission, bytes]) -> list[Outcome | None]:
     """Call back several times at once, in one group; what became of each body."""
-    kept = inbox._keep_group(runtime, [_received(runtime, submitted, body) for submitted, body in delivered])
-    assert all(isinstance(one, inbox.Kept) for one in kept), kept
-    return [one.outcome for one in kept if isinstance(one, inbox.Kept)]
+    answers = inbox._keep_group(runtime, [_received(runtime, submitted, body) for submitted, body in delivered])
+    kept = [one for one in answers if isinstance(one, inbox.Kept)]
+    assert len(kept) == len(answers), answers
+    inbox._follow_up(runtime, kept)
+    return [one.outcome for one in kept]
 
 
 def _received(runtime: Runtime, submitted: Submission, body: bytes) -> Received:

@@ -34,7 +34,8 @@ def keep(runtime: Runtime, received: Received) -> Future[Kept]:
     Raises:
         DatabaseBusy: too many wait for theirs.
     """
-    kept: Future[Kept] = runtime.callback_commits.submit(received, partial(_keep_group, runtime))
+    write, after = partial(_keep_group, runtime), partial(_follow_up, runtime)
+    kept: Future[Kept] = runtime.callback_commits.submit(received, write, after)
     return kept
 
 
@@ -46,7 +47,6 @@ def _keep_group(runtime: Runtime, group: Sequence[Received]) -> Sequence[Kept | 
         kept |= _keep_past(runtime, past) if past else {}
     except DatabaseUnavailable as error:
         kept |= {received.id: error for received in past}
-    _follow_up(runtime, [one for one in kept.values() if isinstance(one, Kept)])
     return [kept[received.id] for received in group]
 
 
@@ -72,19 +72,20 @@ def _keep_past(runtime: Runtime, group: Sequence[Received]) -> Mapping[UUID, Kep
 
 
 def _follow_up(runtime: Runtime, group: Sequence[Kept]) -> None:
-    """Finalize what has ended, and ring where a slot that came free is waited for."""
+    """Ring where a slot that came free is waited for, and finalize what has ended."""
+    if not group:
+        return
     ended = sorted({kept.ended_batch for kept in group if kept.ended_batch is not None})
     try:
         with runtime.database.reading() as connection:
             waiting = limits.full(connection)
             over = [batch_id for batch_id in ended if not batches.has_open_jobs(connection, batch_id)]
+        for provider in waiting:
+            runtime.doorbell.ring(provider)
         finalizing.finalize(runtime, over)
     except DatabaseUnavailable:
-        # The bodies are committed, and that is what the provider will be told; the next sweep does the rest.
+        # The bodies are committed, and that is what the provider was told; the next sweep does the rest.
         logger.warning("follow_up_postponed", exc_info=True)
-        return
-    for provider in waiting:
-        runtime.doorbell.ring(provider)
 
 
 def _keep_strays(connection: Connection, group: Sequence[Received]) -> Mapping[UUID, Kept]:

@@ -64,10 +64,14 @@ def _check_objects(document: Document, schema: Document, texts: Sequence[str], n
 
 
 class CheckedClient(FlaskClient):
-    """A test client that holds every response of the API against the application's own document."""
+    """A test client that holds every response of the API against the application's own document.
+
+    What follows from a callback (finalizing, ringing) is done when it returns.
+    """
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         response = super().open(*args, **kwargs)
+        self.application.extensions["hivebatch"].callback_commits.wait_until_idle()
         method, path = response.request.method, response.request.path
         if not path.startswith("/admin"):
             check_response(_document(self.application), method, _rule(self.application, method, path), response)

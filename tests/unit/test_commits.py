@@ -202,6 +202,31 @@ def test_a_write_that_returns_too_few_results_is_an_error_for_all(commits: Group
     assert commits.submit(3, results).result(WAIT_SECONDS) == "result 3"
 
 
+def test_what_follows_from_a_group_comes_after_its_answers_and_before_the_next_group(
+    commits: GroupCommit[int, str],
+) -> None:
+    seen: list[tuple[bool, Sequence[str], int]] = []
+
+    def after(done: Sequence[str]) -> None:
+        seen.append((first.done(), done, len(writer.groups)))
+
+    writer = Writer()
+    first = commits.submit(0, writer, after)
+    assert writer.has_begun.wait(WAIT_SECONDS)
+    commits.submit(1, writer, after)
+    writer.may_go_on.set()
+    commits.wait_until_idle()
+    assert seen == [(True, ["result 0"], 1), (True, ["result 1"], 2)]
+
+
+def test_what_follows_may_break_and_the_next_group_is_written_all_the_same(commits: GroupCommit[int, str]) -> None:
+    def after(_: Sequence[str]) -> None:
+        raise ValueError("of the test")
+
+    assert commits.submit(1, results, after).result(WAIT_SECONDS) == "result 1"
+    assert commits.submit(2, results, after).result(WAIT_SECONDS) == "result 2"
+
+
 def test_who_has_gone_is_written_too_and_disturbs_nobody(commits: GroupCommit[int, str]) -> None:
     writer = Writer()
     first = commits.submit(0, writer)
