@@ -49,6 +49,7 @@ bench: $(VENV)/.dev  ## ours beside the obvious design, three rounds; writes ben
 lock:  ## make the requirements files again from the ranges in pyproject.toml (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group fast -c requirements-dev.txt -o requirements-fast.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group build -c requirements-dev.txt -o requirements-build.txt
 
 clean:  ## remove the environment and the caches

@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +13,7 @@ from app.db import Database
 from app.errors import UnsafeConfiguration
 from app.providers import registry
 from app.providers.base import Provider
+from app.providers.senders import Sender, new_sender
 from app.queue import Doorbell
 from app.singleflight import SingleFlight
 from app.tokens import TokenSigner
@@ -38,8 +38,8 @@ class Runtime:
     providers: Mapping[str, Provider]
     signer: TokenSigner
     doorbell: Doorbell
-    sending: ThreadPoolExecutor
-    asking: ThreadPoolExecutor
+    sending: Sender
+    asking: Sender
     drains: SingleFlight = field(default_factory=SingleFlight)
     stopping: threading.Event = field(default_factory=threading.Event)
     sweeping_due: threading.Event = field(default_factory=threading.Event)
@@ -54,8 +54,8 @@ class Runtime:
         self.stopping.set()
         self.callback_commits.close()
         self.doorbell.close()
-        self.sending.shutdown(wait=True)
-        self.asking.shutdown(wait=True)
+        self.sending.close()
+        self.asking.close()
         self.database.close()
 
 
@@ -63,7 +63,8 @@ def build(settings: Settings, doorbell: Doorbell) -> Runtime:
     """The runtime for these settings; nothing is connected yet.
 
     Raises:
-        UnsafeConfiguration: no secret key is set, so callbacks could not be told from forgeries.
+        UnsafeConfiguration: no secret key is set, so callbacks could not be told from forgeries; or the chosen sender
+            is not installed.
     """
     if not settings.secret_keys:
         raise UnsafeConfiguration("HIVEBATCH_SECRET_KEY is not set (`hivebatch up` makes one of its own)")
@@ -76,6 +77,6 @@ def build(settings: Settings, doorbell: Doorbell) -> Runtime:
         providers=registry(settings),
         signer=TokenSigner(settings.secret_keys),
         doorbell=doorbell,
-        sending=ThreadPoolExecutor(settings.connections, thread_name_prefix="sender"),
-        asking=ThreadPoolExecutor(LOOKUPS_AT_ONCE, thread_name_prefix="asker"),
+        sending=new_sender(settings, settings.connections),
+        asking=new_sender(settings, LOOKUPS_AT_ONCE),
     )

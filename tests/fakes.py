@@ -12,12 +12,14 @@ from app.providers.base import (
     Submission,
     SubmitOutcome,
 )
+from app.providers.dialogues import Dialogue
 from app.providers.hive_v2 import HiveV2
-from app.providers.senders import RequestsSender
 
 
 class FakeProvider:
-    """A provider in memory. It accepts every submit as `task-1`, `task-2`, ... unless told otherwise.
+    """A provider in memory: its dialogues make no request.
+
+    It accepts every submit as `task-1`, `task-2`, ... unless told otherwise.
 
     `script` holds what the next submits do: an outcome, or a function from the submission to one, which may also call
     back before it returns. `submissions` is what it saw. Bodies are read as the real V2 provider reads them.
@@ -32,25 +34,26 @@ class FakeProvider:
         self.asked: list[str] = []
         self.can_read_back = False
         self._real = HiveV2(
-            sender=RequestsSender(1.0),
             base_url="http://127.0.0.1:9",
             keys=("k",),
             permanent_codes=("9",),
             task_path=None,
         )
 
-    def submit(self, submission: Submission) -> SubmitOutcome:
+    def submit(self, submission: Submission) -> Dialogue[SubmitOutcome]:
         self.submissions.append(submission)
         number = len(self.submissions)
         step = self.script.popleft() if self.script else Accepted(f"task-{number}", 200)
         return step(submission) if callable(step) else step
+        yield
 
     def read(self, body: bytes) -> Reading:
         return self._real.read(body)
 
-    def look_up(self, task_id: str) -> Lookup:
+    def look_up(self, task_id: str) -> Dialogue[Lookup]:
         self.asked.append(task_id)
         return self.tasks.get(task_id, NotKnown("no such task"))
+        yield
 
 
 class RecordingDoorbell:

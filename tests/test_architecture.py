@@ -56,7 +56,10 @@ def _swallows_all(node: ast.AST) -> bool:
     everything = {None, "Exception", "BaseException"}
     if isinstance(node, ast.ExceptHandler):
         kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-        is_passed_on = isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None
+        last = node.body[-1]
+        is_handed_over = isinstance(last, ast.Expr) and isinstance(last.value, ast.Call)
+        is_handed_over = is_handed_over and last_name(last.value.func) == "set_exception"
+        is_passed_on = is_handed_over or (isinstance(last, ast.Raise) and last.exc is None)
         return not is_passed_on and any(kind is None or last_name(kind) in everything for kind in kinds)
     suppresses = isinstance(node, ast.Call) and last_name(node.func) == "suppress"
     return suppresses and any(last_name(argument) in everything for argument in cast("ast.Call", node).args)

@@ -3,6 +3,7 @@
 import io
 import re
 import tokenize
+import tomllib
 from functools import cache
 
 import pytest
@@ -69,7 +70,9 @@ def test_the_search_finds_what_it_looks_for_and_nothing_else(what: str) -> None:
     assert not [text for text in UNSEEN.get(what, ()) if pattern.search(text)]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-build.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-dev.txt", "requirements-fast.txt", "requirements-build.txt"]
+)
 def test_a_locked_requirement_is_a_name_a_version_and_hashes(name: str) -> None:
     pin = re.compile(r"[a-z0-9][a-z0-9._-]*(\[[a-z0-9,_-]+\])?==[^\s:/@]+( ; [^:/@]+)? \\")
     digest = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
@@ -77,6 +80,12 @@ def test_a_locked_requirement_is_a_name_a_version_and_hashes(name: str) -> None:
     assert lines
     assert [line for line in lines if not (pin.fullmatch(line) or digest.fullmatch(line))] == []
     assert not re.search(r"://|\bwww\.", (ROOT / name).read_text())
+
+
+def test_the_extra_is_what_is_locked_for_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["optional-dependencies"]["fast"] == project["dependency-groups"]["fast"]
+    assert {"include-group": "fast"} in project["dependency-groups"]["dev"], "the tests need it"
 
 
 # --- exceptions to the rules say why ---

@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from app.config import Settings
 from app.providers.base import Provider
 from app.providers.hive_v2 import HiveV2
-from app.providers.senders import RequestsSender
 
 
 def registry(settings: Settings) -> Mapping[str, Provider]:
-    """Every configured provider. Made once in a process: each keeps its connections and the key that works."""
+    """Every configured provider. Made once in a process: each remembers the key that works."""
     hive_v2 = HiveV2(
-        sender=RequestsSender(settings.submit_timeout_seconds),
         base_url=settings.hive_url,
         keys=settings.hive_keys,
         permanent_codes=settings.hive_permanent_codes,

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from app.providers.dialogues import Dialogue
+
 # --- what we send ---
 
 
@@ -138,7 +140,10 @@ Lookup = Finished | Running | NotKnown | NoReply
 
 
 class Provider(Protocol):
-    """One configured provider. Calls block for at most the submit time-out and never raise for what it answers."""
+    """One configured provider. It does no input or output: `submit` and `look_up` are dialogues for a sender to hold.
+
+    Neither raises for anything that the provider answers, or doesn't.
+    """
 
     @property
     def name(self) -> str: ...
@@ -146,11 +151,11 @@ class Provider(Protocol):
     @property
     def can_read_back(self) -> bool: ...
 
-    def submit(self, submission: Submission) -> SubmitOutcome: ...
+    def submit(self, submission: Submission) -> Dialogue[SubmitOutcome]: ...
 
     def read(self, body: bytes) -> Reading: ...
 
-    def look_up(self, task_id: str) -> Lookup: ...
+    def look_up(self, task_id: str) -> Dialogue[Lookup]: ...
 
 
 def shorten(text: str, limit: int = 500) -> str:

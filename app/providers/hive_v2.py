@@ -21,9 +21,9 @@ from app.providers.base import (
     SubmitOutcome,
     Unknown,
 )
+from app.providers.dialogues import Dialogue, NoAnswer, NotSent, Request, Response
 from app.providers.outcomes import KEY_STATUSES, not_accepted, one_line
 from app.providers.readings import MAX_ID_CHARS, Fields, fields_of, first_id, read_result, words_of
-from app.providers.senders import NoAnswer, NotSent, Request, RequestsSender, Response
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +59,11 @@ class HiveV2:
 
     def __init__(
         self,
-        sender: RequestsSender,
         base_url: str,
         keys: Sequence[str],
         permanent_codes: Collection[str] = (),
         task_path: str | None = None,
     ) -> None:
-        self._sender = sender
         self._base_url = base_url
         self._keys = tuple(keys)
         self._key = self._keys[0] if self._keys else ""
@@ -78,12 +76,12 @@ class HiveV2:
         """Whether a task can be asked for: a path is configured, and the provider hasn't answered that it has none."""
         return self._task_path is not None
 
-    def submit(self, submission: Submission) -> SubmitOutcome:
+    def submit(self, submission: Submission) -> Dialogue[SubmitOutcome]:
         """Submit one task. What an answer other than 2xx means stands in `outcomes`."""
         if not self._keys:
             return Held("key_refused", "HIVEBATCH_HIVE_KEY is not set.", needs_operator=True)
         try:
-            return _outcome(self._ask("POST", SUBMIT_PATH, _body(submission)))
+            return _outcome((yield from self._ask(SUBMIT_PATH, _body(submission))))
         except NotSent as error:
             return Held("unreachable", one_line(str(error)))
         except NoAnswer as error:
@@ -93,24 +91,22 @@ class HiveV2:
         """What a callback's body says. Never raises."""
         return read_result(body, self._permanent_codes)
 
-    def look_up(self, task_id: str) -> Lookup:
+    def look_up(self, task_id: str) -> Dialogue[Lookup]:
         """Ask for a task that was accepted. A provider that can't be asked is not asked again by this process."""
         task_path = self._task_path
         if task_path is None or not self._keys:
             return NotKnown("This provider can't be asked for a task.")
         try:
-            answered = self._ask("GET", task_path.replace("{task_id}", quote(task_id, safe="")))
+            answered = yield from self._ask(task_path.replace("{task_id}", quote(task_id, safe="")))
         except (NotSent, NoAnswer) as error:
             return NoReply(one_line(str(error)))
         self._learn_from(answered)
         return _lookup(answered)
 
-    def _ask(self, method: str, path: str, body: bytes | None = None) -> _Answered:
+    def _ask(self, path: str, body: bytes | None = None) -> Dialogue[_Answered]:
         """Ask with the key that worked last, and once more with the other one where the first is refused."""
-        deadline_at = self._sender.deadline()
         for key in self._keys_to_try():
-            request = Request(method, self._base_url + path, _headers(key, body), body)
-            answered = _answered(self._sender.send(request, deadline_at))
+            answered = _answered((yield Request(self._base_url + path, _headers(key, body), body)))
             if answered.status not in KEY_STATUSES:
                 break
         if answered.is_success:

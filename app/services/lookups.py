@@ -6,6 +6,7 @@ from uuid import UUID
 
 from app.ids import show
 from app.providers.base import Finished, Lookup, NoReply, NotKnown, Running
+from app.providers.dialogues import Dialogue
 from app.runtime import Runtime
 from app.services import inbox
 from app.services.received import read
@@ -31,9 +32,9 @@ def ask(runtime: Runtime, cases: Sequence[Case]) -> Sequence[tuple[UUID, Event]]
     Returns an event for each job whose task is, or may be, still running.
     """
     attempts = [attempt for attempt in map(_current, cases) if attempt is not None]
-    found = runtime.asking.map(lambda attempt: _look_up(runtime, attempt), attempts)
+    found = [runtime.asking.start(_look_up(runtime, attempt)) for attempt in attempts]
     running: list[tuple[UUID, Event]] = []
-    for case, attempt, lookup in zip(cases, attempts, found, strict=True):
+    for case, attempt, lookup in zip(cases, attempts, (each.result() for each in found), strict=True):
         logger.info("looked_up", extra={"attempt_id": show("attempt", attempt.id), "found": type(lookup).__name__})
         match lookup:
             case Finished(body=body):
@@ -47,9 +48,9 @@ def ask(runtime: Runtime, cases: Sequence[Case]) -> Sequence[tuple[UUID, Event]]
     return running
 
 
-def _look_up(runtime: Runtime, attempt: Attempt) -> Lookup:
+def _look_up(runtime: Runtime, attempt: Attempt) -> Dialogue[Lookup]:
     task_id = _task_id(attempt)
-    return runtime.providers[attempt.provider].look_up(task_id) if task_id else NotKnown("no task id")
+    return (yield from runtime.providers[attempt.provider].look_up(task_id)) if task_id else NotKnown("no task id")
 
 
 def _task_id(attempt: Attempt) -> str | None:

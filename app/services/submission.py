@@ -3,15 +3,16 @@
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import timedelta
-from queue import Empty, SimpleQueue
 
 from app.clock import now
 from app.errors import DatabaseUnavailable
 from app.ids import show
 from app.providers.base import Held, Unknown
+from app.providers.dialogues import Dialogue
 from app.runtime import Runtime
 from app.services.claims import Claim, claim
 from app.services.outcomes import Sent, record_patiently
@@ -19,7 +20,7 @@ from app.services.outcomes import Sent, record_patiently
 logger = logging.getLogger(__name__)
 
 MOST_AHEAD = 500
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.05
 LOOK_AGAIN_SECONDS = 0.1
 
 
@@ -43,7 +44,7 @@ class _Drain:
         self._runtime = runtime
         self._provider = provider
         self._outstanding: dict[Future[Sent], Claim] = {}
-        self._finished: SimpleQueue[Future[Sent]] = SimpleQueue()
+        self._finished = _Finished()
         self._ahead = runtime.settings.connections
         self._claimed_at = time.monotonic()
         self._sent_since = 0
@@ -52,17 +53,20 @@ class _Drain:
     def run(self) -> None:
         while True:
             for claimed in self._claim():
-                future = self._runtime.sending.submit(_send, self._runtime, claimed, self._is_held)
-                self._outstanding[future] = claimed
-                future.add_done_callback(self._finished.put)
+                self._start(claimed)
             if not self._outstanding:
                 return
             group = self._gather()
-            if not group:
-                self._give_up_waiting()
-            else:
-                self._sent_since += len(group)
+            self._sent_since += len(group)
+            if group:
                 record_patiently(self._runtime, [_result(future, self._outstanding.pop(future)) for future in group])
+            self._take_back()
+
+    def _start(self, claimed: Claim) -> None:
+        delay_seconds = (claimed.send_at - now()).total_seconds()
+        future = self._runtime.sending.start(_send(self._runtime, claimed, self._is_held), delay_seconds)
+        self._outstanding[future] = claimed
+        future.add_done_callback(self._finished.add)
 
     def _claim(self) -> Sequence[Claim]:
         # A job that may have killed its last worker travels alone, so that it takes no neighbours with it.
@@ -83,11 +87,15 @@ class _Drain:
             logger.warning("claim_postponed", exc_info=True)
             return ()
 
-    def _give_up_waiting(self) -> None:
-        """The provider has become slow: what would not be sent within its lease goes back now, unsent."""
+    def _take_back(self) -> None:
+        """What waits for its turn and would not be sent in time, or at all, goes back unsent now.
+
+        The provider may have become slow, so that leases run out, or have said stop; or the process ends.
+        """
+        is_over = self._runtime.stopping.is_set() or self._is_held.is_set()
         soonest = now() + timedelta(seconds=self._runtime.settings.submit_timeout_seconds)
         for future, claimed in self._outstanding.items():
-            if claimed.lease_until < soonest:
+            if is_over or claimed.lease_until < soonest:
                 future.cancel()  # one that has begun is not cancelled by this
 
     def _keep_pace(self) -> None:
@@ -99,32 +107,48 @@ class _Drain:
     def _gather(self) -> Sequence[Future[Sent]]:
         """Wait for the next submit to end, and a moment for company: nobody waits for an ack to be written.
 
-        Nothing, if it takes long: one slow answer must not keep new jobs from the connections that are free.
+        The moment is over when so many have ended that more can be claimed. Nothing, if the first takes long: one
+        slow answer must not keep new jobs from the connections that are free.
         """
-        try:
-            group = [self._finished.get(timeout=LOOK_AGAIN_SECONDS)]
-        except Empty:
-            return ()
-        deadline = time.monotonic() + GATHER_SECONDS
-        while len(group) < len(self._outstanding):
-            try:
-                group.append(self._finished.get(timeout=max(0.0, deadline - time.monotonic())))
-            except Empty:
-                break
-        return group
+        self._finished.wait_for(1, LOOK_AGAIN_SECONDS)
+        too_many = len(self._outstanding) - self._ahead // 2
+        self._finished.wait_for(too_many if too_many > 0 else len(self._outstanding), GATHER_SECONDS)
+        return self._finished.take()
 
 
-def _send(runtime: Runtime, claimed: Claim, is_held: threading.Event) -> Sent:
-    """Runs in a sender thread; holds no connection to the database.
+class _Finished:
+    """Submits that have ended. Who waits for many is woken once, not by each."""
+
+    def __init__(self) -> None:
+        self._futures: deque[Future[Sent]] = deque()
+        self._wanted = 1
+        self._are_enough = threading.Event()
+
+    def add(self, future: Future[Sent]) -> None:
+        self._futures.append(future)
+        if len(self._futures) >= self._wanted:
+            self._are_enough.set()
+
+    def wait_for(self, number: int, timeout_seconds: float) -> None:
+        self._wanted = number
+        self._are_enough.clear()
+        if len(self._futures) < number:  # what was added before the clearing is seen here
+            self._are_enough.wait(timeout_seconds)
+
+    def take(self) -> Sequence[Future[Sent]]:
+        return [self._futures.popleft() for _ in range(len(self._futures))]
+
+
+def _send(runtime: Runtime, claimed: Claim, is_held: threading.Event) -> Dialogue[Sent]:
+    """Begins when a connection is free and its slot of the rate has come; holds no connection to the database.
 
     `is_held`: the provider told this drain to stop; what it claimed ahead is not sent after that.
     """
-    runtime.stopping.wait(max(0.0, (claimed.send_at - now()).total_seconds()))
     sent_at = now()
     latest = claimed.lease_until - timedelta(seconds=runtime.settings.submit_timeout_seconds)
     if runtime.stopping.is_set() or is_held.is_set() or sent_at > latest:
         return Sent(claimed, sent_at, None)
-    outcome = runtime.providers[claimed.provider].submit(claimed.submission)
+    outcome = yield from runtime.providers[claimed.provider].submit(claimed.submission)
     if isinstance(outcome, Held):
         is_held.set()
     return Sent(claimed, sent_at, outcome)

@@ -13,6 +13,7 @@ import yaml
 from tests.e2e import audit, books
 from tests.e2e.client import Asked, Client
 from tests.e2e.procfile import ROOT, Production, until
+from tests.senders import SENDERS, skip_if_missing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -25,14 +26,15 @@ STALLED = "[[sandbox lost ack_delay=2 times=1]]"
 """At its first submit nothing is heard of the job for two seconds, and no callback comes."""
 STALLING = range(500, 560)
 
-SENDERS = 16
+CONNECTIONS = 16
 """Submits that one worker has under way at most: the default of `HIVEBATCH_CONNECTIONS`."""
 
 
-@pytest.fixture
-def production() -> Iterator[Production]:
-    """PostgreSQL, Redis, a hostile sandbox, one web and two workers."""
-    with Production(profile="hostile", workers=2) as running:
+@pytest.fixture(params=SENDERS)
+def production(request: pytest.FixtureRequest) -> Iterator[Production]:
+    """PostgreSQL, Redis, a hostile sandbox, one web and two workers, which submit by each of the senders."""
+    skip_if_missing(request.param)
+    with Production(profile="hostile", workers=2, SENDER=request.param) as running:
         yield running
 
 
@@ -58,7 +60,7 @@ def test_a_thousand_jobs_end_right_though_a_worker_is_killed_in_the_middle(
     until(lambda: client.ended() >= 250, 60, "a quarter of the jobs is over")
     client.submit(asked[500:750])
     # More than one worker can have: the other one has some of them.
-    until(lambda: _submitting(production, "ack_delay") > SENDERS + 4, 30, "both workers wait for an answer")
+    until(lambda: _submitting(production, "ack_delay") > CONNECTIONS + 4, 30, "both workers wait for an answer")
     production.workers[0].kill()
     client.submit(asked[750:])
     time.sleep(2)

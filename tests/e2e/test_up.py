@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from tests.e2e.processes import STOP_SECONDS, Processes, Up, eventually, ledger
+from tests.senders import SENDERS, skip_if_missing
 
 TIMES = {
     "HIVEBATCH_CALLBACK_TIMEOUT_SECONDS": "2",
@@ -149,11 +150,13 @@ def killed(up: Up) -> None:
 
 
 @pytest.mark.parametrize("end", [stopped, killed])
+@pytest.mark.parametrize("sender", SENDERS)
 def test_a_batch_that_was_cut_off_is_finished_after_a_restart(
-    processes: Processes, tmp_path: Path, end: Callable[[Up], None]
+    processes: Processes, tmp_path: Path, sender: str, end: Callable[[Up], None]
 ) -> None:
+    skip_if_missing(sender)
     sandbox = processes.sandbox(tmp_path, "--profile", "calm")
-    settings = settings_of_a_slow_provider(sandbox)
+    settings = {**settings_of_a_slow_provider(sandbox), "HIVEBATCH_SENDER": sender}
     first = processes.up(tmp_path, name="first", **settings)
     batch_id = first.submit(prompts(JOBS))
     eventually(lambda: is_underway(first, batch_id), 20, "the batch is in the middle")

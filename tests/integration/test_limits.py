@@ -11,6 +11,7 @@ from freezegun.api import FrozenDateTimeFactory
 
 from app.clock import now
 from app.providers.base import Accepted, Held, Submission, SubmitOutcome, Unknown
+from app.providers.dialogues import Dialogue
 from app.runtime import Runtime
 from app.services import batches
 from tests.conftest import MakeRuntime
@@ -174,11 +175,11 @@ class CountingProvider(FakeProvider):
         self.now = self.peak = 0
         self.finished: Queue[Submission | None] = Queue()
 
-    def submit(self, submission: Submission) -> SubmitOutcome:
+    def submit(self, submission: Submission) -> Dialogue[SubmitOutcome]:
         with self.lock:
             self.now += 1
             self.peak = max(self.peak, self.now)
-            outcome = super().submit(submission)
+            outcome = yield from super().submit(submission)
         self.finished.put(submission)
         return outcome
 

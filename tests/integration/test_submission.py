@@ -156,7 +156,7 @@ def test_answers_still_on_their_way_are_recorded_when_a_claim_meets_a_database_t
         drain(interposed(runtime, before={3: fail_the_claim}))  # 1 claims both, 2 records the early one, 3 claims
     except DatabaseUnavailable:
         went_wrong.set()
-    runtime.sending.shutdown(wait=True)
+    runtime.sending.close()
     late = job(runtime, batch_id, "job-1")
     assert (late.job.state, late.attempts[0].provider_task_id) == ("waiting", "late")
 

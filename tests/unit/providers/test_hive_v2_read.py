@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from app.providers.base import Answer, Failure, Origin, Reading, Unreadable
 from app.providers.hive_v2 import HiveV2
 from app.providers.readings import read_result
-from app.providers.senders import RequestsSender
 
 MESSAGE_OUTPUT = [
     {"time": 0, "choices": [{"message": {"role": "assistant", "content": "Nile"}, "finish_reason": "stop"}]}
@@ -183,8 +182,8 @@ def test_a_code_that_the_operator_listed_is_not_retried(code: object) -> None:
     assert failure(failed, "6").is_retryable
 
 
-def test_the_provider_reads_with_the_codes_of_its_settings(sender: RequestsSender) -> None:
-    provider = HiveV2(sender, "http://127.0.0.1", ("k_1",), permanent_codes=("5",))
+def test_the_provider_reads_with_the_codes_of_its_settings() -> None:
+    provider = HiveV2("http://127.0.0.1", ("k_1",), permanent_codes=("5",))
     bodies = [json.dumps(result(entry(code=code))).encode() for code in ("5", "6")]
     readings = [provider.read(body) for body in bodies]
     assert [reading.is_retryable for reading in readings if isinstance(reading, Failure)] == [False, True]

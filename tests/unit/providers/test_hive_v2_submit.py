@@ -1,8 +1,6 @@
 """Submitting to V2: what is sent, and what becomes of every answer."""
 
 import json
-import threading
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,8 +12,7 @@ from hypothesis import strategies as st
 from app.providers.base import Accepted, Held, Rejected, Submission, SubmitOutcome, Unknown
 from app.providers.hive_v2 import HiveV2
 from app.providers.outcomes import one_line, retry_after_seconds
-from app.providers.senders import Request, RequestsSender, Response
-from tests.unit.providers.conftest import MakeSender, Serve
+from tests.unit.providers.conftest import MakeSender, Serve, Waiting
 from tests.unit.providers.servers import Act, answer, hang, hang_up, raw_then_close, reset, says
 
 SUBMISSION = Submission(
@@ -26,28 +23,28 @@ SUBMISSION = Submission(
 )
 
 
-def hive(sender: RequestsSender, url: str, *keys: str, **options: Any) -> HiveV2:
-    return HiveV2(sender, url, keys or ("k_1",), **options)
+def hive(url: str, *keys: str, **options: Any) -> HiveV2:
+    return HiveV2(url, keys or ("k_1",), **options)
 
 
-def outcome_of(serve: Serve, sender: RequestsSender, *acts: Act) -> SubmitOutcome:
-    return hive(sender, serve(*acts).url).submit(SUBMISSION)
+def outcome_of(serve: Serve, sender: Waiting, *acts: Act) -> SubmitOutcome:
+    return sender.hold(hive(serve(*acts).url).submit(SUBMISSION))
 
 
 # --- what is sent ---
 
 
-def test_a_submit_is_a_json_post_with_the_key(serve: Serve, sender: RequestsSender) -> None:
+def test_a_submit_is_a_json_post_with_the_key(serve: Serve, sender: Waiting) -> None:
     server = serve(says({"task_id": "t-1"}))
-    hive(sender, server.url).submit(SUBMISSION)
+    sender.hold(hive(server.url).submit(SUBMISSION))
     sent = server.received[0]
     assert (sent.method, sent.path) == ("POST", "/api/v2/task/async")
     assert (sent.headers["authorization"], sent.headers["content-type"]) == ("Token k_1", "application/json")
 
 
-def test_absent_options_are_left_out_and_zero_is_sent(serve: Serve, sender: RequestsSender) -> None:
+def test_absent_options_are_left_out_and_zero_is_sent(serve: Serve, sender: Waiting) -> None:
     server = serve(says({"task_id": "t-1"}))
-    hive(sender, server.url).submit(SUBMISSION)
+    sender.hold(hive(server.url).submit(SUBMISSION))
     assert json.loads(server.received[0].body) == {
         "text_data": "List three rivers",
         "callback_url": "https://cb.example/callbacks/hive/TOKEN",
@@ -56,15 +53,15 @@ def test_absent_options_are_left_out_and_zero_is_sent(serve: Serve, sender: Requ
     }
 
 
-def test_no_options_at_all_are_left_out(serve: Serve, sender: RequestsSender) -> None:
+def test_no_options_at_all_are_left_out(serve: Serve, sender: Waiting) -> None:
     server = serve(says({"task_id": "t-1"}))
-    hive(sender, server.url).submit(Submission("hi", {"top_p": None}, "https://cb.example", "m"))
+    sender.hold(hive(server.url).submit(Submission("hi", {"top_p": None}, "https://cb.example", "m")))
     assert "options" not in json.loads(server.received[0].body)
 
 
-def test_text_of_any_script_arrives_as_it_was(serve: Serve, sender: RequestsSender) -> None:
+def test_text_of_any_script_arrives_as_it_was(serve: Serve, sender: Waiting) -> None:
     server = serve(says({"task_id": "t-1"}))
-    hive(sender, server.url).submit(Submission("Flüsse 河 🌊", {}, "https://cb.example", "m"))
+    sender.hold(hive(server.url).submit(Submission("Flüsse 河 🌊", {}, "https://cb.example", "m")))
     assert json.loads(server.received[0].body)["text_data"] == "Flüsse 河 🌊"
 
 
@@ -88,13 +85,13 @@ def test_text_of_any_script_arrives_as_it_was(serve: Serve, sender: RequestsSend
     ],
 )
 def test_an_ack_with_an_id_is_accepted(
-    serve: Serve, sender: RequestsSender, status: int, fields: object, task_id: str
+    serve: Serve, sender: Waiting, status: int, fields: object, task_id: str
 ) -> None:
     assert outcome_of(serve, sender, says(fields, status)) == Accepted(task_id, status)
 
 
 def test_an_odd_return_code_beside_an_id_is_logged(
-    serve: Serve, sender: RequestsSender, caplog: pytest.LogCaptureFixture
+    serve: Serve, sender: Waiting, caplog: pytest.LogCaptureFixture
 ) -> None:
     outcome_of(serve, sender, says({"task_id": "t-1", "return_code": 7}))
     assert "task_accepted_with_return_code task_id=t-1 return_code=7" in caplog.text
@@ -117,13 +114,13 @@ def test_an_odd_return_code_beside_an_id_is_logged(
         b'{"task_id": "' + b"t" * 201 + b'"}',
     ],
 )
-def test_a_2xx_without_a_usable_id_may_have_been_accepted(serve: Serve, sender: RequestsSender, body: bytes) -> None:
+def test_a_2xx_without_a_usable_id_may_have_been_accepted(serve: Serve, sender: Waiting, body: bytes) -> None:
     outcome = outcome_of(serve, sender, answer(200, body))
     assert isinstance(outcome, Unknown)
     assert (outcome.code, outcome.http_status) == ("no_task_id", 200)
 
 
-def test_an_odd_return_code_without_an_id_is_permanent(serve: Serve, sender: RequestsSender) -> None:
+def test_an_odd_return_code_without_an_id_is_permanent(serve: Serve, sender: Waiting) -> None:
     outcome = outcome_of(serve, sender, says({"return_code": 7, "message": "no such project"}))
     assert outcome == Rejected("return_code_7", "HTTP 200: no such project", 200)
 
@@ -143,7 +140,7 @@ STATUSES: list[tuple[int, type, str]] = [
 
 
 @pytest.mark.parametrize(("status", "kind", "code"), [*STATUSES, *((s, Held, "misconfigured") for s in REDIRECTS)])
-def test_every_status_has_its_outcome(serve: Serve, sender: RequestsSender, status: int, kind: type, code: str) -> None:
+def test_every_status_has_its_outcome(serve: Serve, sender: Waiting, status: int, kind: type, code: str) -> None:
     outcome = outcome_of(serve, sender, says({"message": "so it is"}, status, Location="/elsewhere"))
     assert type(outcome) is kind
     assert code == (outcome.reason if isinstance(outcome, Held) else getattr(outcome, "code", None))
@@ -156,7 +153,7 @@ def test_every_status_has_its_outcome(serve: Serve, sender: RequestsSender, stat
 @pytest.mark.parametrize("as_text", [False, True])
 def test_a_status_in_the_return_code_of_a_2xx_counts_as_that_status(
     serve: Serve,
-    sender: RequestsSender,
+    sender: Waiting,
     status: int,
     kind: type,
     code: str,
@@ -168,20 +165,20 @@ def test_a_status_in_the_return_code_of_a_2xx_counts_as_that_status(
     assert code == (outcome.reason if isinstance(outcome, Held) else getattr(outcome, "code", None))
 
 
-def test_an_interim_status_that_is_no_answer_may_have_been_accepted(serve: Serve, sender: RequestsSender) -> None:
+def test_an_interim_status_that_is_no_answer_may_have_been_accepted(serve: Serve, sender: Waiting) -> None:
     outcome = outcome_of(serve, sender, raw_then_close(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"))
     assert isinstance(outcome, Unknown)
 
 
 @pytest.mark.parametrize("status", [*KEY_REFUSED, 302])
-def test_what_only_a_person_can_mend_waits_for_one(serve: Serve, sender: RequestsSender, status: int) -> None:
+def test_what_only_a_person_can_mend_waits_for_one(serve: Serve, sender: Waiting, status: int) -> None:
     outcome = outcome_of(serve, sender, says({}, status))
     assert isinstance(outcome, Held)
     assert outcome.needs_operator
 
 
 @pytest.mark.parametrize("status", [200, 400, 429, 503])
-def test_the_return_code_of_an_error_status_changes_nothing(serve: Serve, sender: RequestsSender, status: int) -> None:
+def test_the_return_code_of_an_error_status_changes_nothing(serve: Serve, sender: Waiting, status: int) -> None:
     plain = outcome_of(serve, sender, says({"message": "x"}, status))
     assert outcome_of(serve, sender, says({"message": "x", "return_code": 0}, status)) == plain
     if status != 200:
@@ -200,14 +197,14 @@ def test_the_return_code_of_an_error_status_changes_nothing(serve: Serve, sender
         (b"{}", "HTTP 400"),
     ],
 )
-def test_the_message_is_what_the_provider_says(serve: Serve, sender: RequestsSender, body: bytes, said: str) -> None:
+def test_the_message_is_what_the_provider_says(serve: Serve, sender: Waiting, body: bytes, said: str) -> None:
     outcome = outcome_of(serve, sender, answer(400, body))
     assert isinstance(outcome, Rejected)
     assert outcome.message == said
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 429, 500])
-def test_a_message_is_never_longer_than_its_column(serve: Serve, sender: RequestsSender, status: int) -> None:
+def test_a_message_is_never_longer_than_its_column(serve: Serve, sender: Waiting, status: int) -> None:
     outcome = outcome_of(serve, sender, answer(status, b"x" * 10_000))
     assert 400 < len(getattr(outcome, "message", "")) <= 500
 
@@ -222,8 +219,8 @@ def test_a_message_is_one_printable_line(text: str) -> None:
 # --- no answer ---
 
 
-def test_what_was_not_sent_holds_the_provider(sender: RequestsSender) -> None:
-    outcome = hive(sender, "http://nowhere.invalid").submit(SUBMISSION)
+def test_what_was_not_sent_holds_the_provider(sender: Waiting) -> None:
+    outcome = sender.hold(hive("http://nowhere.invalid").submit(SUBMISSION))
     assert isinstance(outcome, Held)
     assert (outcome.reason, outcome.needs_operator) == ("unreachable", False)
 
@@ -265,7 +262,7 @@ def test_what_was_sent_without_an_answer_may_have_been_accepted(
     ],
 )
 def test_retry_after_is_seconds_or_a_date_within_an_hour(
-    serve: Serve, sender: RequestsSender, header: str, seconds: float | None
+    serve: Serve, sender: Waiting, header: str, seconds: float | None
 ) -> None:
     outcome = outcome_of(serve, sender, says({}, 429, Retry_After=header))
     assert isinstance(outcome, Held)
@@ -273,7 +270,7 @@ def test_retry_after_is_seconds_or_a_date_within_an_hour(
     assert not outcome.needs_operator
 
 
-def test_a_429_may_leave_open_for_how_long(serve: Serve, sender: RequestsSender) -> None:
+def test_a_429_may_leave_open_for_how_long(serve: Serve, sender: Waiting) -> None:
     outcome = outcome_of(serve, sender, says({}, 429))
     assert isinstance(outcome, Held)
     assert outcome.retry_after_seconds is None
@@ -303,85 +300,65 @@ def keys_seen(received: list[Any]) -> list[str]:
 @pytest.mark.parametrize(
     "refusal", [*(says({}, status) for status in KEY_REFUSED), says({"return_code": 403, "message": "no"})]
 )
-def test_a_refused_key_is_followed_by_the_other_one(serve: Serve, sender: RequestsSender, refusal: Act) -> None:
+def test_a_refused_key_is_followed_by_the_other_one(serve: Serve, sender: Waiting, refusal: Act) -> None:
     server = serve(refusal, says({"task_id": "t-1"}))
-    assert hive(sender, server.url, "old", "new").submit(SUBMISSION) == Accepted("t-1", 200)
+    assert sender.hold(hive(server.url, "old", "new").submit(SUBMISSION)) == Accepted("t-1", 200)
     assert keys_seen(server.received) == ["old", "new"]
     assert server.received[0].body == server.received[1].body
 
 
-def test_the_key_that_worked_is_used_from_then_on(serve: Serve, sender: RequestsSender) -> None:
+def test_the_key_that_worked_is_used_from_then_on(serve: Serve, sender: Waiting) -> None:
     server = serve(says({}, 401), says({"task_id": "t-1"}))
-    provider = hive(sender, server.url, "old", "new")
+    provider = hive(server.url, "old", "new")
     for _ in range(3):
-        provider.submit(SUBMISSION)
+        sender.hold(provider.submit(SUBMISSION))
     assert keys_seen(server.received) == ["old", "new", "new", "new"]
 
 
-def test_a_key_that_worked_and_is_refused_later_gives_way_to_the_other(serve: Serve, sender: RequestsSender) -> None:
+def test_a_key_that_worked_and_is_refused_later_gives_way_to_the_other(serve: Serve, sender: Waiting) -> None:
     ack = says({"task_id": "t-1"})
     server = serve(says({}, 401), ack, says({}, 401), ack)
-    provider = hive(sender, server.url, "one", "two")
-    assert [provider.submit(SUBMISSION) for _ in range(2)] == [Accepted("t-1", 200)] * 2
+    provider = hive(server.url, "one", "two")
+    assert [sender.hold(provider.submit(SUBMISSION)) for _ in range(2)] == [Accepted("t-1", 200)] * 2
     assert keys_seen(server.received) == ["one", "two", "two", "one"]
 
 
-def test_two_refused_keys_hold_the_provider(serve: Serve, sender: RequestsSender) -> None:
+def test_two_refused_keys_hold_the_provider(serve: Serve, sender: Waiting) -> None:
     server = serve(says({"message": "bad key"}, 401), says({"message": "no credit"}, 402))
-    outcome = hive(sender, server.url, "one", "two", "three").submit(SUBMISSION)
+    outcome = sender.hold(hive(server.url, "one", "two", "three").submit(SUBMISSION))
     assert outcome == Held("key_refused", "HTTP 402: no credit", needs_operator=True, http_status=402)
     assert keys_seen(server.received) == ["one", "two"]
 
 
-def test_a_single_refused_key_is_asked_once(serve: Serve, sender: RequestsSender) -> None:
+def test_a_single_refused_key_is_asked_once(serve: Serve, sender: Waiting) -> None:
     server = serve(says({}, 403))
-    hive(sender, server.url, "only").submit(SUBMISSION)
+    sender.hold(hive(server.url, "only").submit(SUBMISSION))
     assert keys_seen(server.received) == ["only"]
 
 
 @pytest.mark.parametrize("status", [400, 429, 500])
-def test_no_other_answer_is_followed_by_the_other_key(serve: Serve, sender: RequestsSender, status: int) -> None:
+def test_no_other_answer_is_followed_by_the_other_key(serve: Serve, sender: Waiting, status: int) -> None:
     server = serve(says({}, status))
-    hive(sender, server.url, "one", "two").submit(SUBMISSION)
+    sender.hold(hive(server.url, "one", "two").submit(SUBMISSION))
     assert keys_seen(server.received) == ["one"]
 
 
-def test_a_second_try_that_loses_its_answer_may_have_been_accepted(serve: Serve, sender: RequestsSender) -> None:
+def test_a_second_try_that_loses_its_answer_may_have_been_accepted(serve: Serve, sender: Waiting) -> None:
     server = serve(says({}, 401), reset)
-    assert isinstance(hive(sender, server.url, "one", "two").submit(SUBMISSION), Unknown)
+    assert isinstance(sender.hold(hive(server.url, "one", "two").submit(SUBMISSION)), Unknown)
 
 
-def test_both_tries_share_the_time_of_one_submit(serve: Serve) -> None:
-    deadlines: list[float | None] = []
-
-    class Observed(RequestsSender):
-        def send(self, request: Request, deadline_at: float | None = None) -> Response:
-            deadlines.append(deadline_at)
-            return super().send(request, deadline_at)
-
-    with closing(Observed(5.0)) as sender:
-        hive(sender, serve(says({}, 401)).url, "one", "two").submit(SUBMISSION)
-    first, second = deadlines
-    assert first is not None
-    assert first == second
-
-
-def test_without_a_key_nothing_is_sent(serve: Serve, sender: RequestsSender) -> None:
+def test_without_a_key_nothing_is_sent(serve: Serve, sender: Waiting) -> None:
     server = serve(says({"task_id": "t-1"}))
-    outcome = HiveV2(sender, server.url, ()).submit(SUBMISSION)
+    outcome = sender.hold(HiveV2(server.url, ()).submit(SUBMISSION))
     assert outcome == Held("key_refused", "HIVEBATCH_HIVE_KEY is not set.", needs_operator=True)
     assert server.received == []
 
 
-def test_threads_share_the_key_that_works(serve: Serve, sender: RequestsSender) -> None:
+def test_submits_side_by_side_share_the_key_that_works(serve: Serve, sender: Waiting) -> None:
     server = serve(says({}, 401), says({"task_id": "t-1"}))
-    provider = hive(sender, server.url, "old", "new")
-    provider.submit(SUBMISSION)
-    outcomes: list[SubmitOutcome] = []
-    threads = [threading.Thread(target=lambda: outcomes.append(provider.submit(SUBMISSION))) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(5)
+    provider = hive(server.url, "old", "new")
+    sender.hold(provider.submit(SUBMISSION))
+    outcomes = [future.result(5) for future in [sender.start(provider.submit(SUBMISSION)) for _ in range(4)]]
     assert outcomes == [Accepted("t-1", 200)] * 4
     assert keys_seen(server.received).count("old") == 1
