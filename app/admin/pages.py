@@ -43,6 +43,8 @@ def batch(view: BatchView, jobs: Page[JobView], states: Sequence[str]) -> str:
         open_jobs=sum(view.counts.get(state, 0) for state in OPEN_JOB_STATES),
         failed_jobs=view.counts.get(JobState.FAILED, 0),
         cancelled_jobs=view.counts.get(JobState.CANCELLED, 0),
+        can_pause=view.status == "in_progress",
+        can_resume=any(hold.reason == "paused" for hold in view.holds),
         is_first_page="cursor" not in request.args,
     )
 

@@ -39,6 +39,7 @@ _SIGNS = {
     "superseded": Sign("»", "off"),
     # batches
     "in_progress": Sign("◐", "wait"),
+    "paused": Sign("‖", "warn"),
     "cancelling": Sign("⊘", "warn"),
     "expired": Sign("!", "bad"),
     # callbacks

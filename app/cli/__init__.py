@@ -14,6 +14,8 @@ COMMANDS: Mapping[str, str] = {
     "submit": "app.cli.submit:submit",
     "watch": "app.cli.watch:watch",
     "results": "app.cli.results:results",
+    "pause": "app.cli.pause:pause",
+    "resume": "app.cli.pause:resume",
     "web": "app.cli.web:web",
     "worker": "app.cli.worker:worker",
     "sandbox": "app.cli.sandbox:sandbox",

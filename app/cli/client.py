@@ -81,6 +81,16 @@ class Client:
         with self._answer("GET", f"/{quote(batch_id, safe='')}") as response:
             return Batch.of(response.json())
 
+    def pause(self, batch_id: str, reason: str) -> Batch:
+        """Submit nothing more from a batch."""
+        with self._answer("POST", f"/{quote(batch_id, safe='')}/pause", json={"reason": reason}) as response:
+            return Batch.of(response.json())
+
+    def resume(self, batch_id: str) -> Batch:
+        """Go on with a batch that was paused."""
+        with self._answer("POST", f"/{quote(batch_id, safe='')}/resume") as response:
+            return Batch.of(response.json())
+
     def save_results(self, batch_id: str, file: IO[bytes]) -> bool:
         """Write the results so far, NDJSON in input order, to an open file; whether they are complete."""
         with self._answer("GET", f"/{quote(batch_id, safe='')}/results", stream=True) as response:

@@ -56,7 +56,7 @@ def _cancel_all(runtime: Runtime, owner: str | None, batch_id: UUID) -> int:
     """The mark stops claims at once; the jobs follow in chunks, by the sweep if this process dies meanwhile."""
     now = runtime.moment().now
     with runtime.database.transaction() as connection:
-        batch = _lock(connection, owner, batch_id)
+        batch = lock_batch(connection, owner, batch_id)
         if batch.finalized_at is not None and batch.cancel_requested_at is None:
             raise Conflict("The batch has ended; there is nothing to cancel.")
         if batch.cancel_requested_at is None:
@@ -78,7 +78,7 @@ def delete(runtime: Runtime, owner: str | None, batch_id: UUID) -> None:
     """
     now = runtime.moment().now
     with runtime.database.transaction() as connection:
-        batch = _lock(connection, owner, batch_id)
+        batch = lock_batch(connection, owner, batch_id)
         if batch.finalized_at is None:
             raise Conflict("The batch has not ended; cancel it first.")
         removal.mark(connection, batch, now, owner or "admin")
@@ -108,7 +108,8 @@ def retry(runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Seque
     return done
 
 
-def _lock(connection: Connection, owner: str | None, batch_id: UUID) -> Any:
+def lock_batch(connection: Connection, owner: str | None, batch_id: UUID) -> Any:
+    """The row of a batch, locked. Raises NotFound: no such batch of this owner's."""
     batch = batches.lock(connection, [batch_id]).get(batch_id)
     if batch is None or owner not in (None, batch.owner):
         raise NotFound("batch", show("batch", batch_id))

@@ -7,7 +7,7 @@ from uuid import UUID
 from app.db import Connection
 from app.ids import show
 from app.runtime import Runtime
-from app.store import batches, figures
+from app.store import batches, figures, holds
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ def _settle(runtime: Runtime, batch_ids: Sequence[UUID]) -> None:
         ended = _ended(connection, [batch.id for batch in found.values() if batch.finalized_at is None])
         for batch_id in ended:
             batches.change(connection, batch_id, finalized_at=now)
+        holds.lift_from_batches(connection, ended)
     for batch_id in ended:
         logger.info("batch_finalized", extra={"batch_id": show("batch", batch_id)})
 

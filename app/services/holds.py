@@ -2,6 +2,7 @@
 
 from app.errors import NotFound
 from app.runtime import Runtime
+from app.services.shown import hold_view
 from app.services.views import HoldView
 from app.store import audit, holds
 
@@ -11,9 +12,7 @@ def listing(runtime: Runtime) -> tuple[HoldView, ...]:
     now = runtime.moment().now
     with runtime.database.reading() as connection:
         rows = holds.standing(connection, now)
-    placed = [
-        HoldView(row.scope, row.scope_id, row.reason, row.message, row.since, row.until, row.placed_by) for row in rows
-    ]
+    placed = [hold_view(row) for row in rows]
     refusal = runtime.settings.refusal_to_submit()
     if refusal:
         placed[:0] = [

@@ -1,23 +1,23 @@
 """Rows as their owners see them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from app.errors import Problem
-from app.services.views import AttemptView, BatchStatus, BatchView, CallbackView, JobView, ResultView
+from app.services.views import AttemptView, BatchStatus, BatchView, CallbackView, HoldView, JobView, ResultView
 from app.states import OPEN_JOB_STATES, JobState
 
 
-def batch_view(row: Any, figures: Mapping[str, int]) -> BatchView:
-    """A batch's row and its figures as its owner sees them."""
+def batch_view(row: Any, figures: Mapping[str, int], held: Sequence[Any]) -> BatchView:
+    """A batch's row, its figures and the holds on it as its owner sees them."""
     has_open_jobs = any(figures[state] for state in OPEN_JOB_STATES)
     return BatchView(
         id=row.id,
         owner=row.owner,
         name=row.name,
         provider=row.provider,
-        status=_status(row),
+        status=_status(row, is_held=bool(held)),
         options=row.options,
         metadata=row.metadata_,
         total=row.total,
@@ -35,16 +35,24 @@ def batch_view(row: Any, figures: Mapping[str, int]) -> BatchView:
         expires_at=row.expires_at,
         cancel_requested_at=row.cancel_requested_at,
         finalized_at=row.finalized_at,
+        holds=tuple(hold_view(hold) for hold in held),
     )
 
 
-def _status(row: Any) -> BatchStatus:
+def _status(row: Any, *, is_held: bool) -> BatchStatus:
     """The first that fits (docs/states.md)."""
     if row.finalized_at is None:
-        return "in_progress" if row.cancel_requested_at is None else "cancelling"
+        if row.cancel_requested_at is not None:
+            return "cancelling"
+        return "paused" if is_held else "in_progress"
     if row.cancel_requested_at is not None:
         return "cancelled"
     return "expired" if row.finalized_at >= row.expires_at else "completed"
+
+
+def hold_view(row: Any) -> HoldView:
+    """A hold's row."""
+    return HoldView(row.scope, row.scope_id, row.reason, row.message, row.since, row.until, row.placed_by)
 
 
 def job_view(row: Any) -> JobView:

@@ -1,6 +1,7 @@
 """Status: batches and jobs as they stand, page by page."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from app.store import attempts as attempt_rows
 from app.store import batches as batch_rows
 from app.store import callbacks as callback_rows
 from app.store import figures as figure_rows
+from app.store import holds as hold_rows
 from app.store import inputs
 from app.store import jobs as job_rows
 from app.store import results as result_rows
@@ -29,8 +31,7 @@ def batches(runtime: Runtime, owner: str | None, cursor: str | None, limit: int)
     before = None if cursor is None else _read_cursor("batch", cursor)
     with runtime.database.reading() as connection:
         rows = batch_rows.page(connection, owner, before, limit + 1)
-        figures = figure_rows.of_batches(connection, [row.id for row in rows[:limit]])
-    views = tuple(batch_view(row, figures[row.id]) for row in rows[:limit])
+        views = _views(connection, rows[:limit], runtime.moment().now)
     return Page(views, ids.show("batch", views[-1].id) if len(rows) > limit else None)
 
 
@@ -42,7 +43,7 @@ def batch(runtime: Runtime, owner: str | None, batch_id: UUID) -> BatchView:
     """
     with runtime.database.reading() as connection:
         row = find_batch(connection, owner, batch_id)
-        return batch_view(row, figure_rows.of_batches(connection, [batch_id])[batch_id])
+        return _views(connection, [row], runtime.moment().now)[0]
 
 
 def jobs(
@@ -96,6 +97,13 @@ def has_open_batches(runtime: Runtime) -> bool:
     """Whether any batch has not ended."""
     with runtime.database.reading() as connection:
         return batch_rows.any_open(connection)
+
+
+def _views(connection: Connection, rows: Sequence[Any], now: datetime) -> tuple[BatchView, ...]:
+    batch_ids = [row.id for row in rows]
+    figures = figure_rows.of_batches(connection, batch_ids)
+    held = hold_rows.on_batches(connection, batch_ids, now)
+    return tuple(batch_view(row, figures[row.id], held.get(row.id, ())) for row in rows)
 
 
 def find_batch(connection: Connection, owner: str | None, batch_id: UUID) -> Any:

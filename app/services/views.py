@@ -11,7 +11,7 @@ from app.errors import Problem
 
 T = TypeVar("T")
 
-BatchStatus = Literal["cancelled", "expired", "completed", "cancelling", "in_progress"]
+BatchStatus = Literal["cancelled", "expired", "completed", "cancelling", "paused", "in_progress"]
 
 
 class NewJob(NamedTuple):
@@ -60,11 +60,25 @@ class Created:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldView:
+    """Why nothing is submitted to a provider or from a batch. `until` None: until somebody lifts it."""
+
+    scope: str
+    scope_id: str
+    reason: str
+    message: str
+    since: datetime
+    until: datetime | None
+    placed_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class BatchView:
     """A batch as its owner sees it. `counts` names every job state; `cost` is in the provider's currency.
 
     `retries` counts submits beyond each job's first, `late` results that came after their attempt was given up or the
-    job was over, `duplicates` callbacks beyond the first of the same body.
+    job was over, `duplicates` callbacks beyond the first of the same body. `holds` are those on the batch itself,
+    not on its provider.
     """
 
     id: UUID
@@ -89,6 +103,7 @@ class BatchView:
     expires_at: datetime
     cancel_requested_at: datetime | None
     finalized_at: datetime | None
+    holds: tuple[HoldView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,19 +231,6 @@ class NewKey:
 
     key: KeyView
     secret: str
-
-
-@dataclass(frozen=True, slots=True)
-class HoldView:
-    """Why nothing is submitted to a provider or from a batch. `until` None: until somebody lifts it."""
-
-    scope: str
-    scope_id: str
-    reason: str
-    message: str
-    since: datetime
-    until: datetime | None
-    placed_by: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,14 @@
 """Holds: what must not be submitted now, and why."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, case, delete, null, or_, select
 
+from app.ids import show
 from app.models import holds
 from app.store import dialects
 
@@ -39,10 +42,27 @@ def standing(connection: Connection, now: datetime, scope: Scope | None = None) 
     return connection.execute(query).all()
 
 
+def on_batches(connection: Connection, batch_ids: Sequence[UUID], now: datetime) -> Mapping[UUID, Sequence[Row[Any]]]:
+    """The holds on these batches that have not ended, oldest first; a batch that has none is left out."""
+    names = {show("batch", batch_id): batch_id for batch_id in batch_ids}
+    query = select(holds).where(holds.c.scope == "batch", holds.c.scope_id.in_(names), stand(now))
+    found: dict[UUID, list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(query.order_by(holds.c.since)):
+        found[names[row.scope_id]].append(row)
+    return found
+
+
 def lift(connection: Connection, scope: str, scope_id: str, reason: str) -> bool:
     """Remove a hold; False: there was none."""
     chosen = (holds.c.scope == scope, holds.c.scope_id == scope_id, holds.c.reason == reason)
     return connection.execute(delete(holds).where(*chosen)).rowcount > 0
+
+
+def lift_from_batches(connection: Connection, batch_ids: Sequence[UUID]) -> None:
+    """Remove every hold on batches that have ended: there is nothing more to hold."""
+    if batch_ids:
+        names = [show("batch", batch_id) for batch_id in batch_ids]
+        connection.execute(delete(holds).where(holds.c.scope == "batch", holds.c.scope_id.in_(names)))
 
 
 def remove_ended(connection: Connection, now: datetime) -> int:

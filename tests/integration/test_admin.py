@@ -38,9 +38,9 @@ def _token(response: TestResponse) -> str:
     return found.group(1)
 
 
-def _press(browser: FlaskClient, path: str) -> TestResponse:
+def _press(browser: FlaskClient, path: str, **fields: str) -> TestResponse:
     """Send the form at `path` with the token of this session, and follow it to the page that it leads to."""
-    return browser.post(path, data={"token": _token(browser.get("/admin/"))}, follow_redirects=True)
+    return browser.post(path, data={"token": _token(browser.get("/admin/")), **fields}, follow_redirects=True)
 
 
 def _store(runtime: Runtime, *texts: str, name: str | None = "spring") -> UUID:
@@ -119,6 +119,33 @@ def test_cancelling_ends_the_open_jobs_and_says_how_many(page: FlaskClient, runt
     assert "2 jobs cancelled." in after.text
     assert status.batch(runtime, None, batch_id).counts["cancelled"] == 2
     assert "There was no open job any more." in _press(page, f"{path}/cancel").text
+
+
+def test_pausing_says_why_until_somebody_resumes(page: FlaskClient, runtime: Runtime) -> None:
+    batch_id = _store(runtime, "one")
+    path = f"/admin/batches/{ids.show('batch', batch_id)}"
+    assert "Pause" in page.get(path).text
+    after = _press(page, f"{path}/pause", reason=f"lunch {HOSTILE}\x00")
+    assert "Nothing more is submitted from this batch." in after.text
+    assert "lunch &lt;script&gt;" in after.text
+    assert status.batch(runtime, None, batch_id).status == "paused"
+    assert "The batch is in_progress now." in _press(page, f"{path}/resume").text
+
+
+def test_a_reason_is_cut_to_what_is_kept_of_it_and_may_be_left_out(page: FlaskClient, runtime: Runtime) -> None:
+    batch_id = _store(runtime, "one")
+    path = f"/admin/batches/{ids.show('batch', batch_id)}"
+    for given, kept in ((" ", "No reason was given."), ("x" * 600, "x" * 500)):
+        _press(page, f"{path}/pause", reason=given)
+        assert [hold.message for hold in status.batch(runtime, None, batch_id).holds] == [kept]
+
+
+def test_a_stale_pause_says_what_the_batch_is_now(page: FlaskClient, runtime: Runtime) -> None:
+    batch_id = _store(runtime, "one")
+    _answer(runtime, batch_id, "an answer")
+    after = _press(page, f"/admin/batches/{ids.show('batch', batch_id)}/pause", reason="late")
+    assert "Not paused:" in after.text
+    assert "The batch is completed now." in after.text
 
 
 def test_retrying_a_batch_queues_its_jobs_again(page: FlaskClient, runtime: Runtime) -> None:

@@ -123,6 +123,14 @@ class ChosenIn(Input):
     custom_ids: list[CustomId] | None = Field(default=None, min_length=1, max_length=MAX_CUSTOM_IDS)
 
 
+class PauseIn(Input):
+    """Why nothing more shall be submitted."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500)] = Field(
+        description="For whoever wonders later why the batch stands still."
+    )
+
+
 class Query(BaseModel):
     """Query parameters; their text is read as the type that they have."""
 

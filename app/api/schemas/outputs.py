@@ -44,6 +44,16 @@ class ProblemOut(Output):
     errors_total: int | None = Field(default=None, description="How many there are in all.")
 
 
+class BatchHoldOut(Output):
+    """Why nothing is submitted from a batch. `until` is null when somebody has to end it."""
+
+    reason: str
+    message: str
+    since: datetime
+    until: datetime | None
+    placed_by: str
+
+
 class BatchOut(Output):
     """A batch and how far it is."""
 
@@ -68,6 +78,7 @@ class BatchOut(Output):
     expires_at: datetime
     cancel_requested_at: datetime | None
     finalized_at: datetime | None
+    holds: list[BatchHoldOut] = Field(description="Those on the batch itself, not on its provider.")
 
 
 class _Job(Failing):

@@ -83,6 +83,7 @@ def _all_pages(text: str) -> list[str]:
         callbacks=(a_callback(detail=text, source=text),),
     )
     hold = HoldView("provider", text, text, text, NOW, None, text)
+    batch = replace(batch, holds=(hold,))
     return [
         _batches(batch, holds=(hold,), is_ready=False, reason=text),
         pages.batch(batch, Page((job,), None), []),
@@ -209,6 +210,16 @@ def test_a_finished_batch_has_nothing_to_press() -> None:
     page = pages.batch(a_batch({"completed": 5}), Page((), None), [])
     assert "/retry" not in page
     assert "/cancel" not in page
+    assert "/pause" not in pages.batch(a_batch({"completed": 5}, status="completed"), Page((), None), [])
+
+
+def test_a_batch_can_be_paused_or_resumed_never_both() -> None:
+    assert '<button class="primary">Pause</button>' in pages.batch(a_batch({"queued": 1}), Page((), None), [])
+    hold = HoldView("batch", "batch_1", "paused", "lunch", NOW, None, "dev")
+    page = pages.batch(a_batch({"queued": 1}, status="paused", holds=(hold,)), Page((), None), [])
+    assert ">Resume</button>" in page
+    assert "/pause" not in page
+    assert "Held: paused." in page
 
 
 def test_the_states_of_a_batch_are_links_and_the_chosen_one_is_marked() -> None:

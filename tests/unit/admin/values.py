@@ -39,6 +39,7 @@ def a_batch(counts: dict[str, int] | None = None, **changes: Any) -> BatchView:
         "expires_at": NOW + timedelta(days=7),
         "cancel_requested_at": None,
         "finalized_at": None,
+        "holds": (),
     }
     return BatchView(**(values | changes))
 

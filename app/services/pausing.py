@@ -1,0 +1,44 @@
+"""Pausing: nothing more is submitted from a batch until it is resumed; what the provider has goes on."""
+
+from uuid import UUID
+
+from app.errors import Conflict
+from app.ids import show
+from app.runtime import Runtime
+from app.services.batches import lock_batch
+from app.store import audit, holds
+
+PAUSED = "paused"
+
+
+def pause(runtime: Runtime, owner: str | None, batch_id: UUID, reason: str) -> None:
+    """Hold a batch, in the words of whoever wants it (at most 500 characters). Again: the words are replaced.
+
+    Raises:
+        NotFound: no such batch of this owner's.
+        Conflict: it has ended, or is being cancelled.
+    """
+    now, shown, actor = runtime.moment().now, show("batch", batch_id), owner or "admin"
+    with runtime.database.transaction() as connection:
+        batch = lock_batch(connection, owner, batch_id)
+        if batch.finalized_at is not None:
+            raise Conflict("The batch has ended; there is nothing to pause.")
+        if batch.cancel_requested_at is not None:
+            raise Conflict("The batch is being cancelled; there is nothing to pause.")
+        row = {"scope": "batch", "scope_id": shown, "reason": PAUSED, "message": reason, "since": now, "until": None}
+        holds.place(connection, row | {"placed_by": actor})
+        audit.add(connection, now, actor, "batch.pause", shown, reason=reason)
+
+
+def resume(runtime: Runtime, owner: str | None, batch_id: UUID) -> None:
+    """Go on with a batch that was paused; nothing happens to one that is not. Other holds stay.
+
+    Raises:
+        NotFound: no such batch of this owner's.
+    """
+    now, shown = runtime.moment().now, show("batch", batch_id)
+    with runtime.database.transaction() as connection:
+        batch = lock_batch(connection, owner, batch_id)
+        if holds.lift(connection, "batch", shown, PAUSED):
+            audit.add(connection, now, owner or "admin", "batch.resume", shown)
+    runtime.doorbell.ring(batch.provider)
