@@ -101,6 +101,10 @@ class Settings(BaseSettings):
         "requests", description="The client that submits; `pycurl`, of the extra `fast`, does more with the same CPU."
     )
 
+    breaker_faults: Count = Field(
+        10, description="Submits in a row without a usable answer, after which the provider is left alone for a while."
+    )
+
     max_jobs: Count = Field(50_000, description="Jobs in one batch.")
     max_body_bytes: Count = Field(200_000_000, description="Bytes of one request that brings jobs.")
     max_line_bytes: Count = Field(1_000_000, description="Bytes of one job.")

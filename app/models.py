@@ -234,6 +234,15 @@ limits = Table(
     Column("is_full", Boolean, nullable=False),
 )
 
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("provider", String(64), primary_key=True),
+    Column("faults", Integer, nullable=False),
+    Column("trips", Integer, nullable=False),
+    Column("until", UtcDateTime),
+)
+
 api_keys = Table(
     "api_keys",
     metadata,

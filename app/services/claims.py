@@ -65,6 +65,7 @@ def _claim(runtime: Runtime, provider: str, room: int, is_idle: bool) -> tuple[S
         standing = limits.standing(connection, provider, moment.now)
         if room <= 0 or ("provider", provider) in standing.held:
             return (), False
+        room = min(room, standing.room)
         room_in_flight = settings.max_in_flight - standing.in_flight
         chosen = _choose(connection, provider, moment, min(room, room_in_flight), standing, is_idle)
         claimed = {job_id: new_id() for job_id in chosen}

@@ -1,7 +1,9 @@
 """Holds, as people see and lift them."""
 
+from app.db import Connection
 from app.errors import NotFound
 from app.runtime import Runtime
+from app.services import breakers
 from app.services.shown import hold_view
 from app.services.views import HoldView
 from app.store import audit, holds
@@ -29,8 +31,14 @@ def lift(runtime: Runtime, scope: str, scope_id: str, reason: str, actor: str) -
     """
     now = runtime.moment().now
     with runtime.database.transaction() as connection:
-        if not holds.lift(connection, scope, scope_id, reason):
+        if not _lift(connection, scope, scope_id, reason):
             raise NotFound("hold", f"{scope} {scope_id} {reason}")
         audit.add(connection, now, actor, "hold.lift", f"{scope}:{scope_id}", reason=reason)
     for provider in runtime.providers:
         runtime.doorbell.ring(provider)
+
+
+def _lift(connection: Connection, scope: str, scope_id: str, reason: str) -> bool:
+    if (scope, reason) == ("provider", breakers.REASON):
+        return breakers.reset(connection, scope_id)
+    return holds.lift(connection, scope, scope_id, reason)

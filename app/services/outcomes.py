@@ -11,7 +11,7 @@ from app.db import Connection
 from app.errors import DatabaseUnavailable
 from app.providers.base import Accepted, Held, Rejected, SubmitOutcome, Unknown
 from app.runtime import Runtime
-from app.services import finalizing
+from app.services import breakers, finalizing
 from app.services.claims import Claim
 from app.services.moves import move
 from app.store import holds
@@ -32,7 +32,7 @@ class Sent:
     outcome: SubmitOutcome | None
 
 
-def record_patiently(runtime: Runtime, sent: Sequence[Sent]) -> None:
+def record_patiently(runtime: Runtime, sent: Sequence[Sent]) -> bool:
     """As `record`, but a database that is away is waited for until the leases end; then the alarms have it all."""
     while True:
         try:
@@ -40,27 +40,35 @@ def record_patiently(runtime: Runtime, sent: Sequence[Sent]) -> None:
         except DatabaseUnavailable:
             if now() > max(one.claim.lease_until for one in sent):
                 logger.exception("record_given_up", extra={"size": len(sent)})
-                return None
+                return True
             logger.warning("record_postponed", exc_info=True, extra={"size": len(sent)})
             time.sleep(0.5)
 
 
-def record(runtime: Runtime, sent: Sequence[Sent]) -> None:
-    """Write down what became of these claims, in one transaction; what stops submitting becomes a hold.
+def record(runtime: Runtime, sent: Sequence[Sent]) -> bool:
+    """Write down what became of these claims of one provider, in one transaction; what stops submitting becomes a hold.
+
+    Whether it has to stop: what was claimed ahead then goes back unsent.
 
     Raises:
         DatabaseUnavailable: nothing was written.
     """
-    moment = runtime.moment()
+    moment, provider = runtime.moment(), sent[0].claim.provider
     events = [(one.claim.job_id, _event(one, moment)) for one in sent]
     with runtime.database.transaction() as connection:
         moved = move(connection, events, moment)
         for one, (_, event) in zip(sent, events, strict=True):
             if isinstance(one.outcome, Held) and isinstance(event, Refused):
-                _hold(connection, one.claim.provider, one.outcome, event.retry_at, moment.now)
+                _hold(connection, provider, one.outcome, event.retry_at, moment.now)
+        told = [(one.claim.attempt_id, one.outcome) for one in sent]
+        before, breaker = breakers.note(connection, provider, told, runtime.settings.breaker_faults, moment)
     finalizing.finalize(runtime, moved.ended_batches)
-    if any(isinstance(one.outcome, Held) for one in sent):
+    has_to_stop = breaker.trips > 0 or any(isinstance(one.outcome, Held) for one in sent)
+    if has_to_stop:
         runtime.sweeping_due.set()  # a hold may end before the next sweep
+    elif before.trips:
+        runtime.doorbell.ring(provider)  # all workers may go on
+    return has_to_stop
 
 
 def _event(sent: Sent, moment: Moment) -> Event:

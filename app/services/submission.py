@@ -58,8 +58,9 @@ class _Drain:
                 return
             group = self._gather()
             self._sent_since += len(group)
-            if group:
-                record_patiently(self._runtime, [_result(future, self._outstanding.pop(future)) for future in group])
+            sent = [_result(future, self._outstanding.pop(future)) for future in group]
+            if sent and record_patiently(self._runtime, sent):
+                self._is_held.set()
             self._take_back()
 
     def _start(self, claimed: Claim) -> None:
@@ -142,7 +143,7 @@ class _Finished:
 def _send(runtime: Runtime, claimed: Claim, is_held: threading.Event) -> Dialogue[Sent]:
     """Begins when a connection is free and its slot of the rate has come; holds no connection to the database.
 
-    `is_held`: the provider told this drain to stop; what it claimed ahead is not sent after that.
+    `is_held`: the provider, or its breaker, told this drain to stop; what it claimed ahead is not sent after that.
     """
     sent_at = now()
     latest = claimed.lease_until - timedelta(seconds=runtime.settings.submit_timeout_seconds)

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, select
 
-from app.models import attempts, each_literally
+from app.models import attempts, each_literally, literally
 from app.states import OPEN_ATTEMPT_STATES, Attempt, AttemptState, Case
 from app.store import bulk
 
@@ -43,6 +43,15 @@ def counting_in_flight(provider: str) -> Select[int]:
     """How many tasks the provider has of ours, or may have; a query, to be part of others."""
     return select(func.count()).where(
         attempts.c.provider == provider, attempts.c.state.in_(each_literally(OPEN_ATTEMPT_STATES))
+    )
+
+
+def submitting(provider: str) -> ColumnElement[bool]:
+    """That a worker is at a submit to this provider; a condition, to be part of queries."""
+    return exists().where(
+        attempts.c.provider == provider,
+        attempts.c.state.in_(each_literally(OPEN_ATTEMPT_STATES)),  # in the words of the index
+        attempts.c.state == literally(AttemptState.SUBMITTING),
     )
 
 

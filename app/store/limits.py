@@ -1,24 +1,36 @@
 """Limits: one row a provider, which every claim locks first, so that all workers share one rate."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, select, update
+from sqlalchemy import Connection, Row, and_, exists, select, update
 
 from app.models import holds as hold_rows
 from app.models import limits
-from app.store import attempts, dialects, holds, jobs
+from app.store import attempts, breakers, dialects, holds, jobs
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a provider stands: what it has of ours, whether a suspect is due for it, and all holds (scope and id)."""
+    """How a provider stands: what it has of ours, whether a suspect is due for it, whether its breaker has tripped and
+    a submit is under way that tries it, and all holds (scope and id)."""
 
     in_flight: int
     has_suspect: bool
+    has_tripped: bool
+    is_submitting: bool
     held: Sequence[tuple[str, str]]
+
+    @property
+    def room(self) -> int:
+        """How many submits may begin while no hold stands: after a breaker has tripped one at a time, of all workers,
+        until one succeeds."""
+        if not self.has_tripped:
+            return sys.maxsize
+        return 0 if self.is_submitting else 1
 
 
 def lock(connection: Connection, provider: str, now: datetime) -> Row[Any]:
@@ -43,11 +55,14 @@ def standing(connection: Connection, provider: str, now: datetime) -> Standing:
     counted = select(
         attempts.counting_in_flight(provider).scalar_subquery().label("in_flight"),
         exists().where(jobs.are_due(provider, now, suspect=True)).label("has_suspect"),
+        breakers.tripped(provider).label("has_tripped"),
+        and_(breakers.tripped(provider), attempts.submitting(provider)).label("is_submitting"),
     ).subquery()
     beside = counted.outerjoin(hold_rows, holds.stand(now))
     rows = connection.execute(select(counted, hold_rows.c.scope, hold_rows.c.scope_id).select_from(beside)).all()
     held = [(row.scope, row.scope_id) for row in rows if row.scope is not None]
-    return Standing(rows[0].in_flight, bool(rows[0].has_suspect), held)
+    found = rows[0]
+    return Standing(found.in_flight, bool(found.has_suspect), bool(found.has_tripped), bool(found.is_submitting), held)
 
 
 def next_slot_at(connection: Connection, provider: str) -> datetime | None:

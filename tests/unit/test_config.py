@@ -52,6 +52,7 @@ VALUES: dict[str, tuple[object, str, object]] = {
     "max_in_flight": (100, "7", 7),
     "rate_per_second": (None, "2.5", 2.5),
     "connections": (16, "256", 256),
+    "breaker_faults": (10, "3", 3),
     "max_jobs": (50_000, "10", 10),
     "max_body_bytes": (200_000_000, "1000", 1000),
     "max_line_bytes": (1_000_000, "100", 100),
