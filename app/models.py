@@ -67,10 +67,16 @@ CLAIMED_JOB_STATES = (JobState.SUBMITTING, JobState.WAITING)
 OPEN_JOB = _is_in("state", OPEN_JOB_STATES)
 OPEN_ATTEMPT = _is_in("state", OPEN_ATTEMPT_STATES)
 NOT_FOLDED = "NOT is_folded"
+BUDGETED = "finalized_at IS NULL AND budget_nano IS NOT NULL"
 
-FIGURES = (*map(str, JobState), "submits", "submitted_jobs", "cost_nano", "late", "repeats")
+IN_VAIN = ("late_nano", "duplicate_nano", "failed_nano")
+"""What attempts cost that gave no answer that was kept: of a job without an answer, of one that has it from another
+attempt, and of tasks that failed."""
+
+FIGURES = (*map(str, JobState), "submits", "submitted_jobs", "cost_nano", *IN_VAIN, "late", "repeats")
 """What is counted of a batch: its jobs by state; the attempts that may have reached the provider, the jobs that have
-one, what all attempts cost; callbacks that were late, and those beyond the first of the same body."""
+one, what all attempts cost, and what part of that was in vain; callbacks that were late, and those beyond the first of
+the same body."""
 
 batches = Table(
     "batches",
@@ -92,12 +98,14 @@ batches = Table(
     Column("cancel_requested_at", UtcDateTime),
     Column("finalized_at", UtcDateTime),
     Column("removed_at", UtcDateTime),
+    Column("budget_nano", BigInteger),
     # Of the version before this one, which still uses it while a release is rolled out.
     Column("final_figures", JSON(none_as_null=True)),
     Column("line_errors", JSON, nullable=False),
     UniqueConstraint("owner", "idempotency_key"),
     Index("ix_batches_owner_id", "owner", "id"),
     _partial("ix_batches_open", "expires_at", where="finalized_at IS NULL"),
+    _partial("ix_batches_budgeted", "id", where=BUDGETED),
     _partial("ix_batches_cancelling", "id", where="finalized_at IS NULL AND cancel_requested_at IS NOT NULL"),
     _partial("ix_batches_finished", "finalized_at", where="removed_at IS NULL"),
     _partial("ix_batches_removed", "id", where="removed_at IS NOT NULL"),
@@ -111,7 +119,8 @@ batch_figures = Table(
     Column("batch_id", Uuid, primary_key=True),
     Column("id", Uuid, primary_key=True),
     Column("is_folded", Boolean, nullable=False),
-    *(Column(name, BigInteger, nullable=False) for name in FIGURES),
+    # Null in the rows of the version before, which did not keep what was in vain.
+    *(Column(name, BigInteger, nullable=name in IN_VAIN) for name in FIGURES),
     _partial("ix_batch_figures_not_folded", "batch_id", where=NOT_FOLDED),
 )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from decimal import Decimal
 
 from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
@@ -72,6 +73,7 @@ def _new_batch(said: BatchFields, owner: str, options: Mapping[str, object], *, 
         max_attempts=said.max_attempts,
         expires_in_seconds=said.expires_in_seconds,
         skip_invalid=skips,
+        budget=None if said.budget is None else Decimal(said.budget),
     )
 
 

@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "results": "app.cli.results:results",
     "pause": "app.cli.pause:pause",
     "resume": "app.cli.pause:resume",
+    "budget": "app.cli.pause:budget",
     "web": "app.cli.web:web",
     "worker": "app.cli.worker:worker",
     "sandbox": "app.cli.sandbox:sandbox",

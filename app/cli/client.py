@@ -91,6 +91,11 @@ class Client:
         with self._answer("POST", f"/{quote(batch_id, safe='')}/resume") as response:
             return Batch.of(response.json())
 
+    def change_budget(self, batch_id: str, budget: str) -> Batch:
+        """Say what a batch may cost in all."""
+        with self._answer("POST", f"/{quote(batch_id, safe='')}/budget", json={"budget": budget}) as response:
+            return Batch.of(response.json())
+
     def save_results(self, batch_id: str, file: IO[bytes]) -> bool:
         """Write the results so far, NDJSON in input order, to an open file; whether they are complete."""
         with self._answer("GET", f"/{quote(batch_id, safe='')}/results", stream=True) as response:

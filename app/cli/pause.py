@@ -1,4 +1,4 @@
-"""`hivebatch pause` and `hivebatch resume`: hold one batch, and let it go."""
+"""`hivebatch pause`, `resume` and `budget`: hold one batch, and let it go."""
 
 import click
 
@@ -24,3 +24,14 @@ def resume(batch: str, url: str | None, key: str | None) -> None:
     with connected(url, key) as client:
         resumed = client.resume(batch)
     click.echo(f"{resumed.id} is {resumed.status}.")
+
+
+@click.command()
+@click.argument("batch")
+@click.argument("amount")
+@client_options
+def budget(batch: str, amount: str, url: str | None, key: str | None) -> None:
+    """Let BATCH cost AMOUNT in all, in the provider's currency; then it is paused."""
+    with connected(url, key) as client:
+        changed = client.change_budget(batch, amount)
+    click.echo(f"{changed.id} is {changed.status}.")

@@ -6,13 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from app.db import Connection
-from app.errors import Conflict, InvalidInput, NotFound, Problem
+from app.errors import Conflict, InvalidInput, Problem
 from app.ids import show
 from app.providers.base import Answer
 from app.runtime import Runtime
-from app.services import finalizing, removal, sweeps
+from app.services import budgets, finalizing, removal, sweeps
 from app.services.moves import Moved, move
-from app.services.status import find_batch
+from app.services.status import find_batch, lock_batch
 from app.services.views import RetryReport
 from app.states import OPEN_JOB_STATES, JobState, Outcome
 from app.store import audit, batches, callbacks, figures, jobs, results
@@ -104,16 +104,9 @@ def retry(runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Seque
         part = _retry_chunk(runtime, batch_id, chosen[start : start + _CHUNK], owner, is_first=start == 0)
         done = RetryReport(done.queued + part.queued, done.salvaged + part.salvaged)
     finalizing.finalize(runtime, [batch_id])
+    budgets.enforce(runtime, [batch_id])
     runtime.doorbell.ring(batch.provider)
     return done
-
-
-def lock_batch(connection: Connection, owner: str | None, batch_id: UUID) -> Any:
-    """The row of a batch, locked. Raises NotFound: no such batch of this owner's."""
-    batch = batches.lock(connection, [batch_id]).get(batch_id)
-    if batch is None or owner not in (None, batch.owner):
-        raise NotFound("batch", show("batch", batch_id))
-    return batch
 
 
 def _chosen(connection: Connection, batch_id: UUID, custom_ids: Sequence[str] | None) -> Sequence[UUID]:

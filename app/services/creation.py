@@ -10,6 +10,7 @@ from app.db import Connection
 from app.errors import Conflict, InvalidInput, Problem
 from app.ids import new_id, show
 from app.runtime import Runtime
+from app.services import budgets
 from app.services.spool import JobSpool
 from app.services.views import BadLine, Created, NewBatch, NewJob
 from app.states import JobState
@@ -127,6 +128,7 @@ def _batch_row(
         "request_sha256": new.request_sha256,
         "total": total,
         "max_attempts": new.max_attempts or runtime.settings.max_attempts,
+        "budget_nano": None if new.budget is None else budgets.to_nano(new.budget),
         "round": 1,
         "created_at": now,
         "lifetime_seconds": lifetime_seconds,

@@ -10,11 +10,12 @@ from uuid import UUID
 from app.db import Connection
 from app.errors import DatabaseUnavailable
 from app.runtime import Runtime
-from app.services import finalizing
+from app.services import budgets, finalizing
 from app.services.moves import move_cases
 from app.services.received import Received, callback_row, detail_of, event_of, result_rows
 from app.states import Case, Outcome
 from app.store import batches, bulk, callbacks, figures, jobs, limits, removal, results
+from app.store import budgets as spending
 from app.transitions import Moment
 
 logger = logging.getLogger(__name__)
@@ -22,9 +23,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of one body; `outcome` None: its batch was removed. `ended_batch`: a job of it has ended."""
+    """What became of one body; `outcome` None: its batch was removed.
+
+    `batch_id`: the batch of its job, if it has one here. `ended_batch`: the same, if a job of it has ended.
+    """
 
     outcome: Outcome | None
+    batch_id: UUID | None = None
     ended_batch: UUID | None = None
 
 
@@ -72,17 +77,19 @@ def _keep_past(runtime: Runtime, group: Sequence[Received]) -> Mapping[UUID, Kep
 
 
 def _follow_up(runtime: Runtime, group: Sequence[Kept]) -> None:
-    """Ring where a slot that came free is waited for, and finalize what has ended."""
+    """Ring where a slot that came free is waited for, finalize what has ended, hold what has spent its budget."""
     if not group:
         return
     ended = sorted({kept.ended_batch for kept in group if kept.ended_batch is not None})
     try:
         with runtime.database.reading() as connection:
             waiting = limits.full(connection)
+            spent = [row.id for row in spending.spent(connection, {kept.batch_id for kept in group if kept.batch_id})]
             over = [batch_id for batch_id in ended if not batches.has_open_jobs(connection, batch_id)]
         for provider in waiting:
             runtime.doorbell.ring(provider)
         finalizing.finalize(runtime, over)
+        budgets.hold(runtime, spent)
     except DatabaseUnavailable:
         # The bodies are committed, and that is what the provider was told; the next sweep does the rest.
         logger.warning("follow_up_postponed", exc_info=True)
@@ -125,4 +132,5 @@ def _apply(
         results.add(connection, [row for r in applied for row in result_rows(r, job_of[r.attempt_id])])
     figures.add(connection, count_up())
     ended = moved.ended_batches
-    return {r.id: Kept(outcomes[r.id], r.subject.batch_id if r.subject.batch_id in ended else None) for r in group}
+    batch_of = {received.id: received.subject.batch_id for received in group}
+    return {id_: Kept(outcomes[id_], batch, batch if batch in ended else None) for id_, batch in batch_of.items()}

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.db import Connection
 from app.ids import show
-from app.states import AttemptState, Case, Outcome
+from app.states import Attempt, AttemptState, Case, Job, JobState, Outcome
 from app.store import figures, jobs
 from app.transitions import Event, Moment, transition
 
@@ -68,8 +68,28 @@ def _counted(case: Case) -> Mapping[str, int]:
         case.job.state: 1,
         "submits": submits,
         "submitted_jobs": int(submits > 0),
-        "cost_nano": sum(attempt.cost_nano or 0 for attempt in case.attempts.values()),
+        **_costs(case),
     }
+
+
+def _costs(case: Case) -> Mapping[str, int]:
+    """What a job's attempts cost, and what part of that was in vain (docs/states.md)."""
+    costs: Counter[str] = Counter()
+    for attempt in case.attempts.values():
+        if attempt.cost_nano:
+            costs["cost_nano"] += attempt.cost_nano
+            costs[_kind(case.job, attempt)] += attempt.cost_nano
+    return costs
+
+
+def _kind(job: Job, attempt: Attempt) -> str:
+    match attempt.state:
+        case AttemptState.COMPLETED:
+            return "useful_nano"
+        case AttemptState.FAILED:
+            return "failed_nano"
+        case _:
+            return "duplicate_nano" if job.state is JobState.COMPLETED else "late_nano"
 
 
 def _log(changes: Sequence[tuple[Case, Case]]) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 from app.errors import Conflict
 from app.ids import show
 from app.runtime import Runtime
-from app.services.batches import lock_batch
+from app.services.status import lock_batch
 from app.store import audit, holds
 
 PAUSED = "paused"

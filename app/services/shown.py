@@ -5,7 +5,16 @@ from decimal import Decimal
 from typing import Any
 
 from app.errors import Problem
-from app.services.views import AttemptView, BatchStatus, BatchView, CallbackView, HoldView, JobView, ResultView
+from app.services.views import (
+    AttemptView,
+    BatchStatus,
+    BatchView,
+    CallbackView,
+    CostsView,
+    HoldView,
+    JobView,
+    ResultView,
+)
 from app.states import OPEN_JOB_STATES, JobState
 
 
@@ -27,7 +36,9 @@ def batch_view(row: Any, figures: Mapping[str, int], held: Sequence[Any]) -> Bat
         retries=figures["submits"] - figures["submitted_jobs"],
         late=figures["late"],
         duplicates=figures["repeats"],
-        cost=_money(figures["cost_nano"]),
+        cost=money(figures["cost_nano"]),
+        costs=_costs(figures),
+        budget=None if row.budget_nano is None else money(row.budget_nano),
         line_errors=tuple(Problem(**problem) for problem in row.line_errors["first"]),
         line_errors_total=row.line_errors["total"],
         oldest_open_job_at=row.created_at if has_open_jobs else None,  # all jobs of a batch are as old as it is
@@ -37,6 +48,12 @@ def batch_view(row: Any, figures: Mapping[str, int], held: Sequence[Any]) -> Bat
         finalized_at=row.finalized_at,
         holds=tuple(hold_view(hold) for hold in held),
     )
+
+
+def _costs(figures: Mapping[str, int]) -> CostsView:
+    late, duplicate, failed = (figures[f"{kind}_nano"] for kind in ("late", "duplicate", "failed"))
+    useful = figures["cost_nano"] - late - duplicate - failed
+    return CostsView(money(useful), money(late), money(duplicate), money(failed))
 
 
 def _status(row: Any, *, is_held: bool) -> BatchStatus:
@@ -88,7 +105,7 @@ def attempt_view(row: Any) -> AttemptView:
         http_status=row.http_status,
         error_code=row.error_code,
         error_message=row.error_message,
-        cost=None if row.cost_nano is None else _money(row.cost_nano),
+        cost=None if row.cost_nano is None else money(row.cost_nano),
     )
 
 
@@ -113,5 +130,6 @@ def result_view(row: Any, answered_at: Any) -> ResultView:
     return ResultView(text=row.text, source=row.source, details=row.details, created_at=answered_at)
 
 
-def _money(nano: int) -> Decimal:
+def money(nano: int) -> Decimal:
+    """An amount that is kept as an integer of 10^-9, in the currency's unit."""
     return Decimal(nano).scaleb(-9)

@@ -114,6 +114,14 @@ def find_batch(connection: Connection, owner: str | None, batch_id: UUID) -> Any
     return row
 
 
+def lock_batch(connection: Connection, owner: str | None, batch_id: UUID) -> Any:
+    """The row of a batch, locked. Raises NotFound: no such batch of this owner's."""
+    batch = batch_rows.lock(connection, [batch_id]).get(batch_id)
+    if batch is None or owner not in (None, batch.owner):
+        raise NotFound("batch", ids.show("batch", batch_id))
+    return batch
+
+
 def read_states(names: Sequence[str]) -> Sequence[JobState]:
     """The states of these names. Raises InvalidInput: one of them is none."""
     known = [str(state) for state in JobState]

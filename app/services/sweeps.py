@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.runtime import LOOKUPS_AT_ONCE, Runtime
-from app.services import finalizing, lookups, removal
+from app.services import budgets, finalizing, lookups, removal
 from app.services.moves import move
 from app.states import JobState
 from app.store import batches, holds, jobs, limits, workers
@@ -149,6 +149,7 @@ STEPS: tuple[Step, ...] = (
     expire_leases,
     end_batches,
     finalizing.settle,
+    budgets.settle,
     removal.retire,
     removal.remove_marked,
     time_out,

@@ -47,6 +47,7 @@ class NewBatch:
     max_attempts: int | None = None
     expires_in_seconds: float | None = None
     skip_invalid: bool = False
+    budget: Decimal | None = None
     idempotency_key: str | None = None
     request_sha256: str | None = None
 
@@ -73,6 +74,16 @@ class HoldView:
 
 
 @dataclass(frozen=True, slots=True)
+class CostsView:
+    """What a batch has cost, in the provider's currency, by what it was good for; together they are all of it."""
+
+    useful: Decimal
+    late: Decimal
+    duplicate: Decimal
+    failed: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class BatchView:
     """A batch as its owner sees it. `counts` names every job state; `cost` is in the provider's currency.
 
@@ -96,6 +107,8 @@ class BatchView:
     late: int
     duplicates: int
     cost: Decimal
+    costs: CostsView
+    budget: Decimal | None
     line_errors: tuple[Problem, ...]
     line_errors_total: int
     oldest_open_job_at: datetime | None

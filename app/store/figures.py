@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Subquery, delete, func, select, text, true
+from sqlalchemy import ColumnElement, Connection, Subquery, delete, func, select, text, true
 
 from app.ids import new_id
 from app.models import FIGURES, NOT_FOLDED, attempts, batch_figures, callbacks, jobs
@@ -76,13 +76,23 @@ def _count_jobs(batch_id: UUID) -> Subquery:
 
 def _count_attempts(batch_id: UUID) -> Subquery:
     was_sent = attempts.c.state != AttemptState.REFUSED
+    has_failed = attempts.c.state == AttemptState.FAILED
+    is_idle = attempts.c.state.not_in((AttemptState.COMPLETED, AttemptState.FAILED))
+    is_answered = jobs.c.state == JobState.COMPLETED
     counts = select(
         func.count().filter(was_sent).label("submits"),
         func.count(attempts.c.job_id.distinct()).filter(was_sent).label("submitted_jobs"),
-        func.coalesce(func.sum(attempts.c.cost_nano), 0).label("cost_nano"),
+        _cost().label("cost_nano"),
+        _cost(is_idle, ~is_answered).label("late_nano"),
+        _cost(is_idle, is_answered).label("duplicate_nano"),
+        _cost(has_failed).label("failed_nano"),
     )
     of_batch = counts.join(jobs, jobs.c.id == attempts.c.job_id).where(jobs.c.batch_id == batch_id)
     return of_batch.subquery()
+
+
+def _cost(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(attempts.c.cost_nano).filter(true(), *conditions), 0)
 
 
 def _count_callbacks(batch_id: UUID) -> Subquery:
@@ -95,4 +105,4 @@ def _count_callbacks(batch_id: UUID) -> Subquery:
 
 
 def _figures(row: Any) -> dict[str, int]:
-    return {name: int(getattr(row, name)) for name in FIGURES}
+    return {name: int(getattr(row, name) or 0) for name in FIGURES}

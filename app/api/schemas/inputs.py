@@ -3,9 +3,10 @@
 A value that is absent is left out all the way to the provider, so null is refused and 0 is kept.
 """
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from app.states import JobState
@@ -17,6 +18,19 @@ CustomId = Annotated[str, Field(min_length=1, max_length=512)]
 RoleName = Annotated[str, Field(min_length=1, max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
 OnInvalid = Literal["reject", "skip"]
+
+
+def _is_more_than_nothing(amount: str) -> str:
+    if not Decimal(amount):
+        raise PydanticCustomError("more_than_nothing", "Should be more than 0", {"gt": 0})
+    return amount
+
+
+Amount = Annotated[
+    str,
+    Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$", description='In the provider\'s currency, as `"12.50"`.'),
+    AfterValidator(_is_more_than_nothing),
+]
 
 
 class Input(BaseModel):
@@ -90,6 +104,9 @@ class BatchFields(Input):
     expires_in_seconds: Annotated[float, Field(ge=1, le=MAX_EXPIRES_IN_SECONDS)] | None = Field(
         default=None, description="When jobs that are still open are given up."
     )
+    budget: Amount | None = Field(
+        default=None, description="What it may cost before it is paused, in the provider's currency, as `12.50`."
+    )
 
 
 class BatchHead(BatchFields):
@@ -129,6 +146,12 @@ class PauseIn(Input):
     reason: Annotated[str, Field(min_length=1, max_length=500)] = Field(
         description="For whoever wonders later why the batch stands still."
     )
+
+
+class BudgetIn(Input):
+    """What a batch may cost in all before it is paused."""
+
+    budget: Amount
 
 
 class Query(BaseModel):

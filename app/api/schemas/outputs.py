@@ -54,6 +54,15 @@ class BatchHoldOut(Output):
     placed_by: str
 
 
+class CostsOut(Output):
+    """What a batch has cost, by what it was good for; together they are all of it."""
+
+    useful: Cost = Field(description="Of the attempts whose answers were kept.")
+    late: Cost = Field(description="Of answers that came for jobs which were over by then; a retry takes them.")
+    duplicate: Cost = Field(description="Of other attempts of jobs that have their answer.")
+    failed: Cost = Field(description="Of tasks that failed, or gave nothing that can be read.")
+
+
 class BatchOut(Output):
     """A batch and how far it is."""
 
@@ -71,6 +80,8 @@ class BatchOut(Output):
     late: int = Field(description="Results that came after their attempt was given up.")
     duplicates: int = Field(description="Callbacks beyond the first of the same body.")
     cost: Cost
+    costs: CostsOut
+    budget: Cost | None = Field(description="What it may cost in all before it is paused.")
     line_errors: list[ProblemItemOut]
     line_errors_total: int
     oldest_open_job_at: datetime | None

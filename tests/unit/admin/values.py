@@ -5,7 +5,16 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from app.services.views import AttemptView, BatchView, CallbackView, JobDetail, JobView, Readiness, ResultView
+from app.services.views import (
+    AttemptView,
+    BatchView,
+    CallbackView,
+    CostsView,
+    JobDetail,
+    JobView,
+    Readiness,
+    ResultView,
+)
 from app.states import JobState
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -32,6 +41,8 @@ def a_batch(counts: dict[str, int] | None = None, **changes: Any) -> BatchView:
         "late": 0,
         "duplicates": 0,
         "cost": Decimal("0.0200"),
+        "costs": CostsView(Decimal("0.0200"), Decimal(0), Decimal(0), Decimal(0)),
+        "budget": None,
         "line_errors": (),
         "line_errors_total": 0,
         "oldest_open_job_at": None,

@@ -25,3 +25,11 @@ def test_resume_says_how_the_batch_stands(capsys: pytest.CaptureFixture[str]) ->
         run("resume", "batch_1", url=canned.url)
     assert canned.heard[0][0] == "POST /api/batches/batch_1/resume"
     assert capsys.readouterr().out == "batch_1 is in_progress.\n"
+
+
+def test_budget_sends_the_amount_and_says_how_the_batch_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(200, BATCH | {"status": "in_progress"}) as canned:
+        run("budget", "batch_1", "12.50", url=canned.url)
+    request, _, body = canned.heard[0]
+    assert (request, json.loads(body)) == ("POST /api/batches/batch_1/budget", {"budget": "12.50"})
+    assert capsys.readouterr().out == "batch_1 is in_progress.\n"
