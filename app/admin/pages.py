@@ -9,7 +9,7 @@ from app import clock
 from app.admin.signs import BAR_ORDER
 from app.admin.timeline import timeline
 from app.config import Settings
-from app.services.views import BatchView, JobDetail, JobView, Page, Readiness
+from app.services.views import BatchView, JobDetail, JobView, Page, Readiness, ReasonView
 from app.states import OPEN_JOB_STATES, JobState
 
 CUT_CHARS = 600
@@ -32,13 +32,14 @@ def batches(page: Page[BatchView], readiness: Readiness, settings: Settings) -> 
     )
 
 
-def batch(view: BatchView, jobs: Page[JobView], states: Sequence[str]) -> str:
-    """One batch and a page of its jobs, of all states or of `states`."""
+def batch(view: BatchView, jobs: Page[JobView], states: Sequence[str], reasons: Sequence[ReasonView] = ()) -> str:
+    """One batch, why it waits, and a page of its jobs, of all states or of `states`."""
     return render_template(
         "admin/batch.html",
         batch=view,
         jobs=jobs,
         states=states,
+        reasons=reasons,
         job_states=[state.value for state in BAR_ORDER],
         open_jobs=sum(view.counts.get(state, 0) for state in OPEN_JOB_STATES),
         failed_jobs=view.counts.get(JobState.FAILED, 0),
@@ -49,13 +50,14 @@ def batch(view: BatchView, jobs: Page[JobView], states: Sequence[str]) -> str:
     )
 
 
-def job(detail: JobDetail) -> str:
-    """One job: what happened to it, what was asked and what was answered."""
+def job(detail: JobDetail, reasons: Sequence[ReasonView] = ()) -> str:
+    """One job: what it waits for, what happened to it, what was asked and what was answered."""
     can_retry = detail.job.state in {JobState.FAILED, JobState.CANCELLED}
     return render_template(
         "admin/job.html",
         detail=detail,
         job=detail.job,
+        reasons=reasons,
         entries=timeline(detail),
         can_retry=can_retry,
         cut_chars=CUT_CHARS,

@@ -9,7 +9,7 @@ from app.admin import pages
 from app.admin.blueprint import admin
 from app.admin.context import runtime
 from app.errors import InvalidInput, Problem
-from app.services import health, status
+from app.services import health, status, why
 from app.states import JobState
 
 BATCHES_A_PAGE = 25
@@ -31,13 +31,14 @@ def batch(shown: str) -> str:
     view = status.batch(runtime(), None, batch_id)
     cursor = request.args.get("cursor")
     jobs = status.jobs(runtime(), None, batch_id, states=states, cursor=cursor, limit=JOBS_A_PAGE)
-    return pages.batch(view, jobs, states)
+    return pages.batch(view, jobs, states, why.batch(runtime(), None, batch_id))
 
 
 @admin.get("/jobs/<shown>")
 def job(shown: str) -> str:
     """One job with its attempts, callbacks and texts."""
-    return pages.job(status.job(runtime(), None, ids.read("job", shown)))
+    job_id = ids.read("job", shown)
+    return pages.job(status.job(runtime(), None, job_id), why.job(runtime(), None, job_id))
 
 
 @admin.get("/<path:anything>")

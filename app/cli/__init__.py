@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, str] = {
     "submit": "app.cli.submit:submit",
     "watch": "app.cli.watch:watch",
     "results": "app.cli.results:results",
+    "why": "app.cli.why:why",
     "pause": "app.cli.pause:pause",
     "resume": "app.cli.pause:resume",
     "budget": "app.cli.pause:budget",

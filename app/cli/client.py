@@ -96,6 +96,13 @@ class Client:
         with self._answer("POST", f"/{quote(batch_id, safe='')}/budget", json={"budget": budget}) as response:
             return Batch.of(response.json())
 
+    def why(self, shown: str) -> Sequence[Mapping[str, Any]]:
+        """Why a job or a batch waits, as the API says it."""
+        of = "jobs" if shown.startswith("job_") else "batches"
+        with self._answer("GET", f"/{quote(shown, safe='')}/why", of) as response:
+            found: Sequence[Mapping[str, Any]] = response.json()["reasons"]
+            return found
+
     def save_results(self, batch_id: str, file: IO[bytes]) -> bool:
         """Write the results so far, NDJSON in input order, to an open file; whether they are complete."""
         with self._answer("GET", f"/{quote(batch_id, safe='')}/results", stream=True) as response:
@@ -116,8 +123,8 @@ class Client:
         return request
 
     @contextmanager
-    def _answer(self, method: str, path: str, **arguments: Any) -> Iterator[requests.Response]:
-        url = f"{self._url}/api/batches{path}"
+    def _answer(self, method: str, path: str, of: str = "batches", **arguments: Any) -> Iterator[requests.Response]:
+        url = f"{self._url}/api/{of}{path}"
         try:
             with self._session.request(
                 method, url, timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS), allow_redirects=False, **arguments

@@ -14,13 +14,15 @@ def listing(runtime: Runtime) -> tuple[HoldView, ...]:
     now = runtime.moment().now
     with runtime.database.reading() as connection:
         rows = holds.standing(connection, now)
-    placed = [hold_view(row) for row in rows]
-    refusal = runtime.settings.refusal_to_submit()
-    if refusal:
-        placed[:0] = [
-            HoldView("provider", name, "settings", refusal, now, None, "settings") for name in runtime.providers
-        ]
-    return tuple(placed)
+    return (*by_settings(runtime), *map(hold_view, rows))
+
+
+def by_settings(runtime: Runtime) -> tuple[HoldView, ...]:
+    """What the settings of this process forbid."""
+    refusal, now = runtime.settings.refusal_to_submit(), runtime.moment().now
+    if refusal is None:
+        return ()
+    return tuple(HoldView("provider", name, "settings", refusal, now, None, "settings") for name in runtime.providers)
 
 
 def lift(runtime: Runtime, scope: str, scope_id: str, reason: str, actor: str) -> None:

@@ -74,6 +74,21 @@ class HoldView:
 
 
 @dataclass(frozen=True, slots=True)
+class ReasonView:
+    """Why `jobs` open jobs wait: `until` when, if that is known, and what `ends` it.
+
+    For several jobs `since` is when the first began to wait, and `until` when the first need not any more.
+    """
+
+    code: str
+    message: str
+    jobs: int
+    since: datetime | None
+    until: datetime | None
+    ends: str
+
+
+@dataclass(frozen=True, slots=True)
 class CostsView:
     """What a batch has cost, in the provider's currency, by what it was good for; together they are all of it."""
 

@@ -148,6 +148,20 @@ def test_a_stale_pause_says_what_the_batch_is_now(page: FlaskClient, runtime: Ru
     assert "The batch is completed now." in after.text
 
 
+def test_a_batch_and_a_job_say_why_they_wait_and_not_once_they_are_over(page: FlaskClient, runtime: Runtime) -> None:
+    batch_id = _store(runtime, "one")
+    paths = (f"batches/{ids.show('batch', batch_id)}", f"jobs/{ids.show('job', _only_job(runtime, batch_id))}")
+    _press(page, f"/admin/{paths[0]}/pause", reason=f"lunch {HOSTILE}")
+    for path in paths:
+        text = page.get(f"/admin/{path}").text
+        assert "Why it waits" in text
+        assert "The batch is held (admin): lunch &lt;script&gt;" in text
+        assert "Ends when somebody resumes the batch." in text
+    _press(page, f"/admin/{paths[0]}/resume")
+    _answer(runtime, batch_id, "an answer")
+    assert not [path for path in paths if "Why it waits" in page.get(f"/admin/{path}").text]
+
+
 def test_retrying_a_batch_queues_its_jobs_again(page: FlaskClient, runtime: Runtime) -> None:
     batch_id = _store(runtime, "one", "two")
     path = f"/admin/batches/{ids.show('batch', batch_id)}"

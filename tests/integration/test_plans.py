@@ -17,7 +17,7 @@ from app.models import jobs as job_table
 from app.providers.base import Accepted
 from app.runtime import Runtime
 from app.states import OPEN_JOB_STATES, JobState
-from app.store import batches, callbacks, figures, jobs, limits, removal, results
+from app.store import batches, budgets, callbacks, figures, jobs, limits, removal, results, waiting
 from tests.factories import PROVIDER, record, submit, take
 
 
@@ -105,6 +105,9 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
         "open in batch": lambda connection: jobs.open_in_batch(connection, batch_id, 500),
         "expired": lambda connection: batches.expired(connection, now()),
         "cancelling": batches.cancelling,
+        "what a batch waits for": lambda connection: waiting.groups(connection, batch_id, now()),
+        "before in line": lambda connection: waiting.before(connection, PROVIDER, now(), UUID(int=1), 1000),
+        "budgets": budgets.spent,
         "moved lately": lambda connection: figures.not_folded(connection, 100),
         "figures": lambda connection: figures.of_batches(connection, [batch_id] * 20),
         "fold": lambda connection: figures.fold(connection, [batch_id]),

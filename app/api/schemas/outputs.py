@@ -205,6 +205,23 @@ class JobPageOut(Output):
     next_cursor: str | None
 
 
+class ReasonOut(Output):
+    """Why open jobs wait."""
+
+    code: str
+    message: str
+    jobs: int = Field(description="How many open jobs it concerns.")
+    since: datetime | None = Field(description="When the first of them began to wait for it.")
+    until: datetime | None = Field(description="When the first of them need not wait for it any more, if known.")
+    ends: str = Field(description="What ends it.")
+
+
+class WhyOut(Output):
+    """Why something waits; never empty while a job of it is open."""
+
+    reasons: list[ReasonOut]
+
+
 class CancelledOut(Output):
     """How many jobs a cancel ended."""
 

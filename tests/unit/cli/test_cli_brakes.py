@@ -33,3 +33,30 @@ def test_budget_sends_the_amount_and_says_how_the_batch_stands(capsys: pytest.Ca
     request, _, body = canned.heard[0]
     assert (request, json.loads(body)) == ("POST /api/batches/batch_1/budget", {"budget": "12.50"})
     assert capsys.readouterr().out == "batch_1 is in_progress.\n"
+
+
+REASON = {
+    "code": "rate_limited",
+    "message": "The provider is held (submission): HTTP 429",
+    "jobs": 1200,
+    "since": "2026-03-01T12:00:00Z",
+    "until": "2026-03-01T12:00:17Z",
+    "ends": "its time is over",
+}
+
+
+@pytest.mark.parametrize(("shown", "path"), [("job_1", "/api/jobs/job_1/why"), ("batch_1", "/api/batches/batch_1/why")])
+def test_why_says_each_reason_in_a_line(capsys: pytest.CaptureFixture[str], shown: str, path: str) -> None:
+    with serving(200, {"reasons": [REASON, REASON | {"jobs": 1, "since": None, "until": None}]}) as canned:
+        run("why", shown, url=canned.url)
+    assert canned.heard[0][0] == f"GET {path}"
+    many, one = capsys.readouterr().out.splitlines()
+    held = "The provider is held (submission): HTTP 429. Ends when its time is over"
+    assert many == f"rate_limited  1,200 jobs, since 2026-03-01T12:00:00Z: {held} (until 2026-03-01T12:00:17Z)."
+    assert one == f"rate_limited  1 job: {held}."
+
+
+def test_why_of_what_is_over_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(200, {"reasons": []}) as canned:
+        run("why", "job_1", url=canned.url)
+    assert capsys.readouterr().out == "It waits for nothing: it is over.\n"

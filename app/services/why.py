@@ -1,0 +1,82 @@
+"""Why: what an open job, or a batch, waits for, and what ends that."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from app.db import Connection
+from app.errors import NotFound
+from app.ids import show
+from app.runtime import Runtime
+from app.services import holds
+from app.services.reasons import Snapshot, reasons
+from app.services.shown import hold_view
+from app.services.status import find_batch
+from app.services.views import HoldView, ReasonView
+from app.states import JobState
+from app.store import holds as hold_rows
+from app.store import jobs, limits, waiting, workers
+
+MOST_BEFORE = 1000
+SILENT_AFTER = timedelta(minutes=2)
+
+
+def job(runtime: Runtime, owner: str | None, job_id: UUID) -> tuple[ReasonView, ...]:
+    """Why a job waits; nothing for one that is over.
+
+    Raises:
+        NotFound: no such job of this owner's.
+    """
+    now = runtime.moment().now
+    with runtime.database.reading() as connection:
+        row = jobs.get(connection, owner, job_id)
+        if row is None:
+            raise NotFound("job", show("job", job_id))
+        snapshot = _snapshot(runtime, connection, find_batch(connection, owner, row.batch_id), job_id)
+        if row.state == JobState.QUEUED and row.due_at <= now:
+            before = waiting.before(connection, row.provider, row.due_at, job_id, MOST_BEFORE)
+            snapshot = replace(snapshot, before=before)
+    return reasons(snapshot)
+
+
+def batch(runtime: Runtime, owner: str | None, batch_id: UUID) -> tuple[ReasonView, ...]:
+    """Why the open jobs of a batch wait; nothing for a batch that is over.
+
+    Raises:
+        NotFound: no such batch of this owner's.
+    """
+    with runtime.database.reading() as connection:
+        snapshot = _snapshot(runtime, connection, find_batch(connection, owner, batch_id))
+    return reasons(snapshot)
+
+
+def _snapshot(runtime: Runtime, connection: Connection, batch: Any, job_id: UUID | None = None) -> Snapshot:
+    settings, now = runtime.settings, runtime.moment().now
+    standing = limits.standing(connection, batch.provider, now)
+    beats = workers.listing(connection, since=now - timedelta(hours=1))
+    last_sweep_at = beats[0].swept_at if beats else None
+    return Snapshot(
+        now=now,
+        provider=batch.provider,
+        cancel_requested_at=batch.cancel_requested_at,
+        expires_at=batch.expires_at,
+        holds=_holds(runtime, connection, batch),
+        has_tripped=standing.has_tripped,
+        in_flight=standing.in_flight,
+        max_in_flight=settings.max_in_flight,
+        next_slot_at=limits.next_slot_at(connection, batch.provider) if settings.rate_per_second else None,
+        last_sweep_at=last_sweep_at,
+        is_worker_alive=last_sweep_at is not None and now - last_sweep_at <= SILENT_AFTER,
+        before=0,
+        groups=tuple(waiting.groups(connection, batch.id, now, job_id)),
+    )
+
+
+def _holds(runtime: Runtime, connection: Connection, batch: Any) -> tuple[HoldView, ...]:
+    """Those on the batch, then those on its provider, what the settings forbid first."""
+    now = runtime.moment().now
+    on_batch = hold_rows.on_batches(connection, [batch.id], now).get(batch.id, ())
+    on_provider = [hold for hold in hold_rows.standing(connection, now, "provider") if hold.scope_id == batch.provider]
+    forbidden = [hold for hold in holds.by_settings(runtime) if hold.scope_id == batch.provider]
+    return (*forbidden, *map(hold_view, on_batch), *map(hold_view, on_provider))
