@@ -13,14 +13,12 @@ def spent(connection: Connection, batch_ids: Iterable[UUID] | None = None) -> Se
 
     `id`, `budget_nano` and `cost_nano` of each.
     """
-    cost = func.sum(batch_figures.c.cost_nano)
-    query = (
-        select(batches.c.id, batches.c.budget_nano, cost.label("cost_nano"))
-        .join(batch_figures, batch_figures.c.batch_id == batches.c.id)
-        .where(text(BUDGETED))
-        .group_by(batches.c.id, batches.c.budget_nano)
-        .having(cost >= batches.c.budget_nano)
+    costs = select(func.coalesce(func.sum(batch_figures.c.cost_nano), 0)).where(
+        batch_figures.c.batch_id == batches.c.id
     )
+    cost = costs.scalar_subquery()
+    query = select(batches.c.id, batches.c.budget_nano, cost.label("cost_nano"))
+    query = query.where(text(BUDGETED), cost >= batches.c.budget_nano)
     if batch_ids is not None:
         query = query.where(batches.c.id.in_(list(batch_ids)))
     return connection.execute(query).all()
