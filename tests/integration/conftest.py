@@ -6,9 +6,24 @@ import pytest
 from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
+from app.services import doctor
+
 
 @pytest.fixture
 def clock() -> Iterator[FrozenDateTimeFactory]:
     """Noon of a quiet day; `clock.tick(seconds)` lets time pass, for every thread; pytest's own watch goes on."""
     with freeze_time("2026-03-01 12:00:00", ignore=["_pytest", "pytest_timeout"]) as frozen:
         yield frozen
+
+
+@pytest.fixture(autouse=True)
+def sound(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test does, the invariants hold when it is over; alarms apart, which it may leave to ring."""
+    if "make_runtime" not in request.fixturenames:
+        yield
+        return
+    make_runtime = request.getfixturevalue("make_runtime")
+    yield
+    with freeze_time("2000-01-01"):  # when no alarm had rung yet
+        findings = doctor.examine(make_runtime(), with_bodies=True)
+    assert [(each.name, row.reason) for each in findings for row in each.violations] == []

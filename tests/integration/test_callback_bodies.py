@@ -106,7 +106,7 @@ def test_a_body_of_just_the_limit_is_taken(make_runtime: MakeRuntime) -> None:
 
 
 def test_text_that_is_not_recognised_fails_the_job_keeps_the_cost_and_is_not_bought_again(
-    runtime: Runtime, provider: FakeProvider, batch_id: UUID, submitted: Submission, clock: FrozenDateTimeFactory
+    clock: FrozenDateTimeFactory, runtime: Runtime, provider: FakeProvider, batch_id: UUID, submitted: Submission
 ) -> None:
     deliver(runtime, submitted, unrecognised(task_id="task-1"))
     clock.tick(1000)

@@ -94,7 +94,7 @@ def test_the_ack_of_a_job_that_its_callback_completed_long_ago_changes_nothing(
 
 
 def test_a_duplicate_changes_nothing_but_times(
-    runtime: Runtime, client: FlaskClient, batch_id: UUID, submitted: Submission, clock: FrozenDateTimeFactory
+    clock: FrozenDateTimeFactory, runtime: Runtime, client: FlaskClient, batch_id: UUID, submitted: Submission
 ) -> None:
     body = success("once", task_id="task-1")
     assert _post(client, submitted, body) == 200

@@ -68,6 +68,11 @@ OF_WHAT_IS_OPEN = {
 Emitted = Sequence[tuple[str, Any]]
 
 
+@pytest.fixture(autouse=True)
+def sound() -> None:
+    """What fills the tables here hangs together no better than plans need it to."""
+
+
 @pytest.fixture
 def batch_id(runtime: Runtime) -> UUID:
     """A batch with 50 open jobs (30 queued, 10 claimed, 10 waiting) among many that are finished."""

@@ -1,0 +1,66 @@
+"""Invariants of answers: each completed job has one, and it is what the provider sent."""
+
+from typing import Any
+
+from sqlalchemy import Select, String, and_, cast, func, not_, select
+
+from app.models import attempts, callbacks, job_results, jobs
+from app.states import AttemptState, JobState
+from app.store.invariants.scope import Invariant, Scope, first_of
+
+SOURCES = ("callback", "response", "read_back", "reparse", "operator")
+
+
+def _completed_has_one_result(scope: Scope) -> Select[Any]:
+    is_completed = jobs.c.state == JobState.COMPLETED
+    winners = func.count(attempts.c.id)
+    has_result = job_results.c.job_id.is_not(None)
+    reason = first_of(
+        (and_(is_completed, not_(has_result)), "it is completed and has no result"),
+        (and_(has_result, not_(is_completed)), "it has a result and is " + jobs.c.state),
+        (and_(is_completed, winners != 1), cast(winners, String) + " of its attempts are completed"),
+        (
+            func.max(cast(attempts.c.id, String)) != cast(job_results.c.attempt_id, String),
+            "its result is that of another attempt than the completed one",
+        ),
+    )
+    return (
+        select(jobs.c.id, jobs.c.batch_id, reason)
+        .select_from(jobs)
+        .outerjoin(job_results, job_results.c.job_id == jobs.c.id)
+        .outerjoin(attempts, and_(attempts.c.job_id == jobs.c.id, attempts.c.state == AttemptState.COMPLETED))
+        .where(scope.has_job)
+        .group_by(jobs.c.id, job_results.c.job_id)
+    )
+
+
+def _results_have_their_source(scope: Scope) -> Select[Any]:
+    reason = first_of(
+        (job_results.c.source.not_in(SOURCES), "its source is " + job_results.c.source),
+        (callbacks.c.id.is_(None), "no body that came for its attempt has the hash of its source"),
+        (callbacks.c.job_id.is_distinct_from(jobs.c.id), "its source came for another job"),
+    )
+    source = and_(callbacks.c.attempt_id == job_results.c.attempt_id, callbacks.c.sha256 == job_results.c.source_sha256)
+    return (
+        select(jobs.c.id, jobs.c.batch_id, reason)
+        .select_from(jobs)
+        .join(job_results, job_results.c.job_id == jobs.c.id)
+        .outerjoin(callbacks, source)
+        .where(scope.has_job)
+    )
+
+
+OF_RESULTS = (
+    Invariant(
+        "completed_has_one_result",
+        "A completed job has exactly one result, that of its one completed attempt; any other job has none.",
+        "job",
+        _completed_has_one_result,
+    ),
+    Invariant(
+        "results_have_their_source",
+        "A result was read from a body that is kept, came for its attempt and has the hash noted beside the result.",
+        "job",
+        _results_have_their_source,
+    ),
+)
