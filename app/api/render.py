@@ -15,8 +15,12 @@ def answer(model: BaseModel, status: int = 200, *, headers: dict[str, str] | Non
 
 def stream(models: Iterable[BaseModel], headers: dict[str, str]) -> Response:
     """A response with one object a line, each written when the one before is gone; absent fields are left out."""
-    lines = (model.model_dump_json(exclude_none=True) + "\n" for model in models)
-    return Response(lines, headers=headers, content_type=NDJSON)
+    return lines((model.model_dump_json(exclude_none=True) + "\n" for model in models), headers)
+
+
+def lines(written: Iterable[str], headers: dict[str, str] | None = None) -> Response:
+    """A response with these lines, each with its end, as they come."""
+    return Response(written, headers=headers, content_type=NDJSON)
 
 
 def nothing() -> Response:

@@ -1,4 +1,4 @@
-"""Callback tokens: what was signed is found again; whatever was touched is not."""
+"""Tokens and manifests: what was signed is found again; whatever was touched is not."""
 
 import base64
 from uuid import UUID
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.tokens import CallbackSubject, TokenSigner
+from app.tokens import CallbackSubject, ManifestSigner, TokenSigner
 
 SUBJECT = CallbackSubject(UUID(int=1), UUID(int=2))
 KEY, NEXT_KEY, FOREIGN_KEY = "a" * 32, "b" * 32, "c" * 32
@@ -137,3 +137,29 @@ def test_the_key_does_not_show_in_the_token() -> None:
 def test_a_signer_needs_a_key() -> None:
     with pytest.raises(ValueError, match="at least one"):
         TokenSigner([])
+
+
+# --- manifests ---
+
+
+def test_a_signature_is_good_for_what_was_signed_and_for_nothing_else() -> None:
+    signer = ManifestSigner([KEY])
+    signature = signer.sign(b"all of it")
+    assert len(signature) == 64
+    assert signer.verify(b"all of it", signer.key_id, signature) is True
+    assert signer.verify(b"all of it.", signer.key_id, signature) is False
+    assert signer.verify(b"all of it", signer.key_id, "0" * 64) is False
+    assert signer.verify(b"all of it", signer.key_id, "\u00e9") is False
+
+
+def test_a_signature_outlives_the_rotation_of_its_key() -> None:
+    old = ManifestSigner([KEY])
+    signature = old.sign(b"x")
+    assert ManifestSigner([NEXT_KEY, KEY]).verify(b"x", old.key_id, signature) is True
+    assert ManifestSigner([NEXT_KEY]).verify(b"x", old.key_id, signature) is None
+
+
+def test_manifests_and_callbacks_are_signed_with_different_keys() -> None:
+    assert bytes.fromhex(ManifestSigner([KEY]).key_id) not in raw(TOKEN)
+    payload = raw(TOKEN)[:-20]
+    assert bytes.fromhex(ManifestSigner([KEY]).sign(payload))[:20] != raw(TOKEN)[-20:]
