@@ -5,10 +5,11 @@ import threading
 from typing import Protocol
 
 from celery import Celery
+from celery.exceptions import OperationalError
 
 from app.config import Settings
 
-__all__ = ["DRAIN", "Celery", "CeleryDoorbell", "Doorbell", "SilentDoorbell", "make_celery"]
+__all__ = ["DRAIN", "Celery", "CeleryDoorbell", "Doorbell", "SilentDoorbell", "make_celery", "try_ring"]
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,16 @@ def make_celery(settings: Settings) -> Celery:
         enable_utc=True,
     )
     return celery
+
+
+def try_ring(settings: Settings, provider: str) -> str | None:
+    """Ring once, now, through the broker of these settings; what went wrong, None if the broker took it."""
+    with make_celery(settings) as celery:
+        try:
+            _ring(celery, provider)
+        except (OperationalError, LookupError, ValueError) as error:  # the last two: a URL that makes no sense
+            return f"{type(error).__name__}: {error}"
+    return None
 
 
 class Doorbell(Protocol):
@@ -119,8 +130,12 @@ class CeleryDoorbell:
 
     def _send(self, provider: str) -> None:
         try:
-            self._celery.send_task(DRAIN, args=[provider], expires=60)
+            _ring(self._celery, provider)
         except Exception:
             # Whatever the broker's client raises: the sweep finds what this ring would have told.
             self.failures += 1
             logger.warning("ring_failed", exc_info=True, extra={"provider": provider})
+
+
+def _ring(celery: Celery, provider: str) -> None:
+    celery.send_task(DRAIN, args=[provider], expires=60)

@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, str] = {
     "pause": "app.cli.pause:pause",
     "resume": "app.cli.pause:resume",
     "budget": "app.cli.pause:budget",
+    "verify": "app.cli.verify:verify",
+    "doctor": "app.cli.doctor:doctor",
     "web": "app.cli.web:web",
     "worker": "app.cli.worker:worker",
     "sandbox": "app.cli.sandbox:sandbox",

@@ -11,6 +11,8 @@ from typing import IO, Self
 
 from app.errors import UnsafeConfiguration
 
+SANDBOX = "the sandbox"  # as the note `provider` has it
+
 _SECRETS = "secrets.json"
 _LOCK = "lock"
 

@@ -13,7 +13,7 @@ import click
 from app import config, create_app
 from app.api.front import Front
 from app.cli import serving
-from app.cli.home import Home
+from app.cli.home import SANDBOX, Home
 from app.config import Settings, reveal
 from app.errors import UnsafeConfiguration
 from app.queue import Celery, CeleryDoorbell, make_celery
@@ -94,7 +94,7 @@ def prepared(sandbox: SandboxConfig | None = None, **overrides: object) -> Itera
         runtime = build(settings, CeleryDoorbell(celery))
         stack.callback(runtime.close)
         runner.upgrade(runtime.database)
-        _refuse_another_provider(runtime, home, "the sandbox" if provider else settings.hive_url)
+        _refuse_another_provider(runtime, home, SANDBOX if provider else settings.hive_url)
         api_key = reveal(settings.dev_key)
         keys.ensure(runtime, "dev", "made by `hivebatch up`", api_key)
         yield Service(runtime, celery, listener, url, api_key, reveal(settings.admin_password), provider)

@@ -1,8 +1,9 @@
-"""The schema's revision, and whether the database takes writes."""
+"""The schema's revision, whether the database takes writes, and its clock."""
 
+from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, false, inspect, text, update
+from sqlalchemy import Connection, DateTime, false, func, inspect, select, text, update
 
 import migrations
 from app.models import limits
@@ -21,3 +22,11 @@ def revision(connection: Connection) -> str | None:
 def write_probe(connection: Connection) -> None:
     """Write nothing; raises what a real write would. No row is touched, so it waits for nobody."""
     connection.execute(update(limits).where(false()).values(provider=limits.c.provider))
+
+
+def clock(connection: Connection) -> datetime | None:
+    """What time the database has; None: that of the process which asks."""
+    if connection.dialect.name == "sqlite":
+        return None
+    found: datetime = connection.execute(select(func.clock_timestamp(type_=DateTime(timezone=True)))).scalar_one()
+    return found

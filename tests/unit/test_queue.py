@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from celery import Celery
 
-from app.queue import DRAIN, CeleryDoorbell, SilentDoorbell, make_celery
+from app.queue import DRAIN, CeleryDoorbell, SilentDoorbell, make_celery, try_ring
 from tests.conftest import make_settings
 from tests.servers import free_port
 
@@ -150,6 +150,23 @@ def test_a_ring_reaches_a_queue_in_memory(make_doorbell: MakeDoorbell) -> None:
     assert message.headers["task"] == DRAIN
     assert message.content_type == "application/json"
     assert message.payload[0] == ["hive_v2"]
+
+
+# --- one ring, to see whether it goes ---
+
+
+def test_a_ring_that_is_tried_reaches_the_queue() -> None:
+    settings = make_settings()
+    assert try_ring(settings, "hive_v2") is None
+    with make_celery(settings).connection_for_read() as connection, connection.SimpleQueue("hivebatch") as queue:
+        message = queue.get(timeout=WAIT_SECONDS)
+        message.ack()
+    assert (message.headers["task"], message.payload[0]) == (DRAIN, ["hive_v2"])
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:{}/", "amqp://127.0.0.1:{}/", "nonsense://x", "redis://[", "://"])
+def test_of_a_ring_that_can_not_be_sent_the_reason_is_told(url: str) -> None:
+    assert try_ring(make_settings(broker_url=url.format(free_port())), "hive_v2")
 
 
 def test_a_silent_doorbell_does_nothing() -> None:

@@ -1,0 +1,97 @@
+"""The installation: whether what the service runs on is as it must be, from where this process stands."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.clock import now
+from app.errors import DatabaseUnavailable
+from app.queue import try_ring
+from app.runtime import Runtime
+from app.services import health, holds
+from app.services.views import Readiness
+from app.states import Outcome
+from app.store import schema, tallies
+
+CLOCKS_DIFFER_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One look: what at, whether it is well, and what was seen."""
+
+    name: str
+    is_ok: bool
+    detail: str
+
+
+def check(runtime: Runtime) -> tuple[Check, ...]:
+    """Every check of the installation; of a database that can't be used or is of another version, that one only."""
+    try:
+        readiness = health.readiness(runtime)
+        first = Check("database", readiness.is_ready, readiness.reason or f"reachable, at {readiness.schema_revision}")
+        return (first, *(_checks(runtime, readiness) if readiness.is_ready else ()))
+    except DatabaseUnavailable as error:
+        return (Check("database", False, str(error)),)
+
+
+def _checks(runtime: Runtime, readiness: Readiness) -> Iterator[Check]:
+    yield _workers(runtime, readiness)
+    yield _broker(runtime)
+    yield _settings(runtime)
+    yield _holds(runtime)
+    yield _clocks(runtime)
+    yield _inbox(runtime)
+
+
+def _workers(runtime: Runtime, readiness: Readiness) -> Check:
+    """A sweep may take as long as the provider takes to answer a question."""
+    if readiness.last_sweep_at is None:
+        return Check("workers", False, "no worker has swept in the last two minutes")
+    age = (runtime.moment().now - readiness.last_sweep_at).total_seconds()
+    allowed = 2 * runtime.settings.sweep_seconds + runtime.settings.submit_timeout_seconds
+    return Check("workers", age <= allowed, f"{len(readiness.workers)} alive, the last sweep was {age:.1f} s ago")
+
+
+def _broker(runtime: Runtime) -> Check:
+    if runtime.settings.broker_url.startswith("memory:"):
+        return Check("broker", True, "in the memory of the service's own process; nobody else can ring there")
+    fault = next(filter(None, (try_ring(runtime.settings, provider) for provider in runtime.providers)), None)
+    return Check("broker", fault is None, fault or "it took a ring")
+
+
+def _settings(runtime: Runtime) -> Check:
+    refusal = runtime.settings.refusal_to_submit()
+    return Check("settings", refusal is None, refusal or "they allow submitting")
+
+
+def _holds(runtime: Runtime) -> Check:
+    """Those that end by themselves are part of the day's work."""
+    standing = [hold for hold in holds.listing(runtime) if hold.reason != "settings"]
+    told = [f"{hold.scope} {hold.scope_id} {hold.reason}: {hold.message}" for hold in standing]
+    return Check("holds", all(hold.until for hold in standing), "; ".join(told) or "nothing is held")
+
+
+def _clocks(runtime: Runtime) -> Check:
+    """The database's clock, asked for in the middle of the time that asking takes."""
+    before = now()
+    with runtime.database.reading() as connection:
+        theirs = schema.clock(connection)
+    after = now()
+    if theirs is None:
+        return Check("clocks", True, "the database has no other clock than this machine's")
+    apart = max(before - theirs, theirs - after, timedelta(0)).total_seconds()
+    return Check("clocks", apart <= CLOCKS_DIFFER_SECONDS, f"this machine and the database are {apart:.1f} s apart")
+
+
+def _inbox(runtime: Runtime) -> Check:
+    counted: Counter[str] = Counter()
+    after, is_over = None, False
+    while not is_over:
+        with runtime.database.reading() as connection:
+            part, after = tallies.next_outcomes(connection, after)
+        counted += part
+        is_over = after is None
+    odd = (Outcome.ORPHAN, Outcome.INVALID, Outcome.CONFLICT)
+    return Check("inbox", True, ", ".join(f"{outcome}: {counted[outcome]}" for outcome in odd))
