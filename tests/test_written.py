@@ -9,6 +9,8 @@ from functools import cache
 import pytest
 
 from app.config import SECRETS, Settings
+from app.services.doctor import BODIES, BODIES_PROMISE
+from app.store import invariants
 from tests.project import ROOT, document, tracked
 
 
@@ -137,6 +139,13 @@ def test_every_setting_stands_in_the_readme_with_its_default(name: str) -> None:
     field = Settings.model_fields[name]
     row = f"| `HIVEBATCH_{name.upper()}` | {as_shown(field.default)} | {field.description} |"
     assert row in document("README.md").splitlines()
+
+
+@pytest.mark.parametrize(
+    "promised", [*((each.name, each.promise) for each in invariants.ALL), (BODIES, BODIES_PROMISE)]
+)
+def test_every_invariant_stands_in_the_documents_with_its_promise(promised: tuple[str, str]) -> None:
+    assert "| `{}` | {} | ".format(*promised) in document("docs/reliability.md")
 
 
 def test_no_document_names_a_setting_that_does_not_exist() -> None:

@@ -1,5 +1,6 @@
 """The books of a run, kept by two who don't know each other: what the provider sold, and what the database says."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from app import ids
 from tests.e2e.procfile import Production
 
 _JOBS = """
-    SELECT j.*, r.text, r.attempt_id AS result_of FROM jobs j LEFT JOIN job_results r ON r.job_id = j.id
+    SELECT j.*, r.text FROM jobs j LEFT JOIN job_results r ON r.job_id = j.id
 """
 _SETTLE_SECONDS = 30
 
@@ -43,6 +44,8 @@ class Books:
     attempts: Mapping[str, Sequence[Any]]
     """By job as the API shows its id, in order of their numbers."""
     callbacks: Sequence[Any]
+    doctor: Mapping[str, Any]
+    """What `hivebatch doctor` finds."""
 
     @cached_property
     def job(self) -> Mapping[str, Any]:
@@ -92,7 +95,9 @@ def read(production: Production) -> Books:
         for attempt in connection.execute("SELECT * FROM attempts ORDER BY job_id, number"):
             attempts[ids.show("job", attempt.job_id)].append(attempt)
         callbacks = connection.execute("SELECT job_id, source, outcome, times FROM callbacks").fetchall()
-    return Books(sales, refused, jobs, attempts, callbacks)
+    examined = production.run("hivebatch doctor --bodies --json")
+    assert examined.stdout, examined.stderr
+    return Books(sales, refused, jobs, attempts, callbacks, json.loads(examined.stdout))
 
 
 def _ledger(url: str) -> tuple[Sequence[Sale], Sequence[Mapping[str, Any]]]:

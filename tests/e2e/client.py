@@ -50,6 +50,10 @@ class Client:
         ids = dict.fromkeys(self.accepted.values())
         return [self._get(f"/{batch_id}").json() for batch_id in ids]
 
+    def verifications(self) -> Sequence[Mapping[str, Any]]:
+        """What the service finds when it looks through each of them."""
+        return [self._get(f"/{batch['id']}/verify").json() for batch in self.batches()]
+
     def ended(self) -> int:
         """How many jobs are over."""
         finals = ("completed", "failed", "cancelled")
