@@ -17,7 +17,8 @@ from app.models import jobs as job_table
 from app.providers.base import Accepted
 from app.runtime import Runtime
 from app.states import OPEN_JOB_STATES, JobState
-from app.store import batches, budgets, callbacks, figures, jobs, limits, removal, results, waiting
+from app.store import batches, budgets, callbacks, figures, invariants, jobs, limits, removal, results, waiting
+from app.store.invariants import Scope
 from tests.factories import PROVIDER, record, submit, take
 
 
@@ -57,6 +58,12 @@ THEIR_FIGURES = f"""
 """  # noqa: S608 - the names of our columns
 LARGE = ("jobs", "attempts", "callbacks", "batches", "batch_figures")
 """The tables that grow with what was ever done, of those that are filled here."""
+SHARED_OUT = """
+    UPDATE jobs SET batch_id = (
+        SELECT id FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM batches) AS numbered
+        WHERE n = 1 + (position - 1001) / 100
+    ) WHERE position > 1000
+"""
 OF_WHAT_IS_OPEN = {
     index.name
     for table in metadata.sorted_tables
@@ -89,6 +96,10 @@ def _finish_many(database: Database) -> None:
     with database.transaction() as connection:
         for statement in (FINISHED_JOBS, THEIR_ATTEMPTS, THEIR_CALLBACKS, FINISHED_BATCHES, THEIR_FIGURES):
             connection.exec_driver_sql(statement.replace("fresh_id", fresh_id))
+    _analyze(database)
+
+
+def _analyze(database: Database) -> None:
     if not database.is_sqlite:  # which nobody asks to in production
         with database.transaction() as connection:
             connection.exec_driver_sql(f"ANALYZE {', '.join(LARGE)}")
@@ -196,3 +207,18 @@ def test_a_look_that_reads_all_jobs_would_be_seen(runtime: Runtime, batch_id: UU
     with emitting(runtime.database) as emitted, runtime.database.reading() as connection:
         connection.execute(by_the_way).all()
     assert scans(plans(runtime.database, emitted))
+
+
+def test_a_look_through_one_batch_reads_no_other(runtime: Runtime, batch_id: UUID) -> None:
+    for _ in range(200):
+        submit(runtime, "x")
+    with runtime.database.transaction() as connection:
+        connection.exec_driver_sql(SHARED_OUT)
+    _analyze(runtime.database)
+    scope = Scope((submit(runtime, "a", "b"),), now())
+    read_whole: dict[str, list[str]] = {}
+    for invariant in invariants.ALL:
+        with emitting(runtime.database) as emitted, runtime.database.reading() as connection:
+            invariants.violations(connection, invariant, scope, 20)
+        read_whole[invariant.name] = scans(plans(runtime.database, emitted))
+    assert {name: found for name, found in read_whole.items() if found} == {}

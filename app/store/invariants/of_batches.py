@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, ScalarSelect, Select, String, and_, case, cast, exists, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, String, Subquery, and_, case, cast, exists, func, select
 
 from app.models import attempts, batches, callbacks, each_literally, jobs
 from app.states import OPEN_JOB_STATES, AttemptState, JobState, Outcome
@@ -39,49 +39,46 @@ def _batches_end(scope: Scope) -> Select[Any]:
 
 
 def _figures_are_right(scope: Scope) -> Select[Any]:
-    found = select(
-        batches.c.id,
-        *(count.label(name) for name, count in _counted().items()),
-        *(_frozen(name).label(f"frozen_{name}") for name in _counted()),
-    ).where(batches.c.id.in_(scope.batch_ids), batches.c.finalized_at.is_not(None))
-    rows = found.subquery()
+    sums = (_of_jobs(scope), _of_attempts(scope), _of_callbacks(scope))
+    counted = {column.name: func.coalesce(column, 0) for sum_ in sums for column in sum_.c if column.name != "batch_id"}
+    frozen = {name: cast(batches.c.final_figures[name].as_string(), BigInteger) for name in counted}
     reason = first_of(
         *(
-            (
-                rows.c[name].is_distinct_from(rows.c[f"frozen_{name}"]),
-                _differs(name, rows.c[name], rows.c[f"frozen_{name}"]),
-            )
-            for name in _counted()
+            (number.is_distinct_from(frozen[name]), _differs(name, number, frozen[name]))
+            for name, number in counted.items()
         )
     )
-    return select(rows.c.id, rows.c.id.label("batch_id"), reason)
+    query = select(batches.c.id, batches.c.id.label("batch_id"), reason).select_from(batches)
+    for sum_ in sums:
+        query = query.outerjoin(sum_, sum_.c.batch_id == batches.c.id)
+    return query.where(batches.c.id.in_(scope.batch_ids), batches.c.finalized_at.is_not(None))
 
 
-def _counted() -> dict[str, ScalarSelect[Any]]:
-    """What is frozen of a batch, counted anew."""
+def _of_jobs(scope: Scope) -> Subquery:
+    counts = (func.count().filter(jobs.c.state == state).label(state) for state in JobState)
+    chosen = select(jobs.c.batch_id, *counts).where(jobs.c.batch_id.in_(scope.batch_ids))
+    return chosen.group_by(jobs.c.batch_id).subquery()
+
+
+def _of_attempts(scope: Scope) -> Subquery:
     was_sent = attempts.c.state != AttemptState.REFUSED
-    is_late = callbacks.c.outcome == Outcome.LATE
-    of_jobs = select(func.count()).select_from(jobs).where(jobs.c.batch_id == batches.c.id)
-    sums: dict[str, Select[Any]] = {str(state): of_jobs.where(jobs.c.state == state) for state in JobState}
-    sums |= {
-        "submits": _of_attempts(func.count()).where(was_sent),
-        "submitted_jobs": _of_attempts(func.count(attempts.c.job_id.distinct())).where(was_sent),
-        "cost_nano": _of_attempts(func.coalesce(func.sum(attempts.c.cost_nano), 0)),
-        "late": select(func.count()).where(callbacks.c.batch_id == batches.c.id, is_late),
-        "repeats": select(func.coalesce(func.sum(callbacks.c.times - 1), 0)).where(
-            callbacks.c.batch_id == batches.c.id
-        ),
-    }
-    return {name: query.correlate(batches).scalar_subquery() for name, query in sums.items()}
+    query = select(
+        jobs.c.batch_id,
+        func.count().filter(was_sent).label("submits"),
+        func.count(attempts.c.job_id.distinct()).filter(was_sent).label("submitted_jobs"),
+        func.sum(attempts.c.cost_nano).label("cost_nano"),
+    )
+    query = query.select_from(attempts).join(jobs, jobs.c.id == attempts.c.job_id)
+    return query.where(jobs.c.batch_id.in_(scope.batch_ids)).group_by(jobs.c.batch_id).subquery()
 
 
-def _of_attempts(number: ColumnElement[int]) -> Select[Any]:
-    joined = select(number).select_from(attempts).join(jobs, jobs.c.id == attempts.c.job_id)
-    return joined.where(jobs.c.batch_id == batches.c.id)
-
-
-def _frozen(name: str) -> ColumnElement[int]:
-    return cast(batches.c.final_figures[name].as_string(), BigInteger)
+def _of_callbacks(scope: Scope) -> Subquery:
+    query = select(
+        callbacks.c.batch_id,
+        func.count().filter(callbacks.c.outcome == Outcome.LATE).label("late"),
+        func.sum(callbacks.c.times - 1).label("repeats"),
+    )
+    return query.where(callbacks.c.batch_id.in_(scope.batch_ids)).group_by(callbacks.c.batch_id).subquery()
 
 
 def _differs(name: str, counted: ColumnElement[int], frozen: ColumnElement[int]) -> ColumnElement[str]:
