@@ -49,7 +49,8 @@ def _writes_jobs(call: ast.Call) -> bool:
 
 def test_three_loops_outlive_every_exception_and_nothing_else_does() -> None:
     found = Counter(name for name, tree in modules(*PRODUCT).items() for node in ast.walk(tree) if _swallows_all(node))
-    assert found == {"app/queue.py": 1, "workers/sweeper.py": 1, "app/commits.py": 1}
+    # The loop of the group commit has two: what a group is, and what follows from it.
+    assert found == {"app/queue.py": 1, "workers/sweeper.py": 1, "app/commits.py": 2}
 
 
 def _swallows_all(node: ast.AST) -> bool:

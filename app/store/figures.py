@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Subquery, delete, func, select, text, true
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, Subquery, delete, func, select, text, true
 
 from app.ids import new_id
-from app.models import FIGURES, NOT_FOLDED, attempts, batch_figures, callbacks, jobs
+from app.models import FIGURES, NOT_FOLDED, attempts, batch_figures, batches, callbacks, jobs
 from app.states import AttemptState, JobState, Outcome
 from app.store import bulk
 
@@ -53,33 +53,51 @@ def fold(connection: Connection, batch_ids: Sequence[UUID]) -> None:
 
 
 def drift(connection: Connection, batch_id: UUID) -> Figures:
-    """By how much the kept figures of a batch differ from what is there: nothing, if all is well.
+    """By how much the kept figures of a batch differ from what is there: nothing, if all is well."""
+    row = connection.execute(compared([batch_id])).one_or_none()
+    differences = {name: getattr(row, f"counted_{name}") - getattr(row, f"kept_{name}") for name in FIGURES if row}
+    return {name: int(number) for name, number in differences.items() if number}
 
-    Counts every job, attempt and callback of the batch, in one statement, so that what moves meanwhile is in both
+
+def compared(batch_ids: Sequence[UUID]) -> Select[Any]:
+    """A query for each figure of these batches as it is kept and as it is counted: `kept_` and `counted_` and its name.
+
+    It counts every job, attempt and callback of the batches, in one statement, so that what moves meanwhile is in both
     or in neither.
     """
-    of_batch = batch_figures.c.batch_id == batch_id
-    kept = select(*(func.coalesce(func.sum(batch_figures.c[name]), 0).label(name) for name in FIGURES)).where(of_batch)
-    kept_sums = kept.subquery()
-    counts = (_count_jobs(batch_id), _count_attempts(batch_id), _count_callbacks(batch_id))
+    kept = _sums(batch_ids)
+    counts = (_count_jobs(batch_ids), _count_attempts(batch_ids), _count_callbacks(batch_ids))
     counted = {column.name: column for count in counts for column in count.c}
-    query = select(*((counted[name] - kept_sums.c[name]).label(name) for name in FIGURES)).select_from(
-        kept_sums.join(counts[0], true()).join(counts[1], true()).join(counts[2], true())
-    )
-    return {name: number for name, number in _figures(connection.execute(query).one()).items() if number}
+    columns = [
+        func.coalesce(source[name], 0).label(f"{kind}_{name}")
+        for kind, source in (("kept", kept.c), ("counted", counted))
+        for name in FIGURES
+    ]
+    query = select(batches.c.id, *columns).where(batches.c.id.in_(batch_ids))
+    joined: FromClause = batches
+    for part in (kept, *counts):
+        joined = joined.outerjoin(part, part.c.batch_id == batches.c.id)
+    return query.select_from(joined)
 
 
-def _count_jobs(batch_id: UUID) -> Subquery:
+def _sums(batch_ids: Sequence[UUID]) -> Subquery:
+    sums = (func.sum(batch_figures.c[name]).label(name) for name in FIGURES)
+    query = select(batch_figures.c.batch_id, *sums).where(batch_figures.c.batch_id.in_(batch_ids))
+    return query.group_by(batch_figures.c.batch_id).subquery()
+
+
+def _count_jobs(batch_ids: Sequence[UUID]) -> Subquery:
     by_state = (func.count().filter(jobs.c.state == state).label(str(state)) for state in JobState)
-    return select(*by_state).where(jobs.c.batch_id == batch_id).subquery()
+    return select(jobs.c.batch_id, *by_state).where(jobs.c.batch_id.in_(batch_ids)).group_by(jobs.c.batch_id).subquery()
 
 
-def _count_attempts(batch_id: UUID) -> Subquery:
+def _count_attempts(batch_ids: Sequence[UUID]) -> Subquery:
     was_sent = attempts.c.state != AttemptState.REFUSED
     has_failed = attempts.c.state == AttemptState.FAILED
     is_idle = attempts.c.state.not_in((AttemptState.COMPLETED, AttemptState.FAILED))
     is_answered = jobs.c.state == JobState.COMPLETED
     counts = select(
+        jobs.c.batch_id,
         func.count().filter(was_sent).label("submits"),
         func.count(attempts.c.job_id.distinct()).filter(was_sent).label("submitted_jobs"),
         _cost().label("cost_nano"),
@@ -87,21 +105,22 @@ def _count_attempts(batch_id: UUID) -> Subquery:
         _cost(is_idle, is_answered).label("duplicate_nano"),
         _cost(has_failed).label("failed_nano"),
     )
-    of_batch = counts.join(jobs, jobs.c.id == attempts.c.job_id).where(jobs.c.batch_id == batch_id)
-    return of_batch.subquery()
+    of_batches = counts.select_from(attempts).join(jobs, jobs.c.id == attempts.c.job_id)
+    return of_batches.where(jobs.c.batch_id.in_(batch_ids)).group_by(jobs.c.batch_id).subquery()
 
 
 def _cost(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
     return func.coalesce(func.sum(attempts.c.cost_nano).filter(true(), *conditions), 0)
 
 
-def _count_callbacks(batch_id: UUID) -> Subquery:
-    of_jobs = (callbacks.c.batch_id == batch_id, callbacks.c.job_id.is_not(None))
+def _count_callbacks(batch_ids: Sequence[UUID]) -> Subquery:
     counts = select(
+        callbacks.c.batch_id,
         func.count().filter(callbacks.c.outcome == Outcome.LATE).label("late"),
         func.coalesce(func.sum(callbacks.c.times - 1), 0).label("repeats"),
     )
-    return counts.where(*of_jobs).subquery()
+    of_jobs = counts.where(callbacks.c.batch_id.in_(batch_ids), callbacks.c.job_id.is_not(None))
+    return of_jobs.group_by(callbacks.c.batch_id).subquery()
 
 
 def _figures(row: Any) -> dict[str, int]:

@@ -64,6 +64,9 @@ SHARED_OUT = """
         WHERE n = 1 + (position - 1001) / 100
     ) WHERE position > 1000
 """
+THEIR_CALLBACKS_TOO = """
+    UPDATE callbacks SET batch_id = (SELECT batch_id FROM jobs WHERE jobs.id = callbacks.job_id)
+"""
 OF_WHAT_IS_OPEN = {
     index.name
     for table in metadata.sorted_tables
@@ -213,7 +216,8 @@ def test_a_look_through_one_batch_reads_no_other(runtime: Runtime, batch_id: UUI
     for _ in range(200):
         submit(runtime, "x")
     with runtime.database.transaction() as connection:
-        connection.exec_driver_sql(SHARED_OUT)
+        for statement in (SHARED_OUT, THEIR_CALLBACKS_TOO):
+            connection.exec_driver_sql(statement)
     _analyze(runtime.database)
     scope = Scope((submit(runtime, "a", "b"),), now())
     read_whole: dict[str, list[str]] = {}

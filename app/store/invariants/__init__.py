@@ -38,8 +38,9 @@ def violations(connection: Connection, invariant: Invariant, scope: Scope, limit
 
 
 def next_batches(connection: Connection, after: UUID | None, limit: int) -> Sequence[Row[UUID, int]]:
-    """`id` and `total` of up to `limit` batches in the order of their ids, from behind `after`."""
-    query = select(batches.c.id, batches.c.total).order_by(batches.c.id).limit(limit)
+    """`id` and `total` of up to `limit` batches in the order of their ids, from behind `after`; none being removed."""
+    query = select(batches.c.id, batches.c.total).where(batches.c.removed_at.is_(None))
+    query = query.order_by(batches.c.id).limit(limit)
     if after is not None:
         query = query.where(batches.c.id > after)
     return connection.execute(query).all()

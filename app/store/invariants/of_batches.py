@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, String, Subquery, and_, case, cast, exists, func, select
+from sqlalchemy import ColumnElement, Select, String, and_, cast, exists, func, select
 
-from app.models import attempts, batches, callbacks, each_literally, jobs
-from app.states import OPEN_JOB_STATES, AttemptState, JobState, Outcome
+from app.models import FIGURES, attempts, batches, callbacks, each_literally, jobs
+from app.states import OPEN_JOB_STATES, Outcome
+from app.store import figures
 from app.store.invariants.scope import Invariant, Scope, first_of
 
 
@@ -39,51 +40,14 @@ def _batches_end(scope: Scope) -> Select[Any]:
 
 
 def _figures_are_right(scope: Scope) -> Select[Any]:
-    sums = (_of_jobs(scope), _of_attempts(scope), _of_callbacks(scope))
-    counted = {column.name: func.coalesce(column, 0) for sum_ in sums for column in sum_.c if column.name != "batch_id"}
-    frozen = {name: cast(batches.c.final_figures[name].as_string(), BigInteger) for name in counted}
-    reason = first_of(
-        *(
-            (number.is_distinct_from(frozen[name]), _differs(name, number, frozen[name]))
-            for name, number in counted.items()
-        )
-    )
-    query = select(batches.c.id, batches.c.id.label("batch_id"), reason).select_from(batches)
-    for sum_ in sums:
-        query = query.outerjoin(sum_, sum_.c.batch_id == batches.c.id)
-    return query.where(batches.c.id.in_(scope.batch_ids), batches.c.finalized_at.is_not(None))
+    compared = figures.compared(scope.batch_ids).subquery()
+    pairs = [(name, compared.c[f"kept_{name}"], compared.c[f"counted_{name}"]) for name in FIGURES]
+    reason = first_of(*((kept != counted, _differs(name, kept, counted)) for name, kept, counted in pairs))
+    return select(compared.c.id, compared.c.id.label("batch_id"), reason)
 
 
-def _of_jobs(scope: Scope) -> Subquery:
-    counts = (func.count().filter(jobs.c.state == state).label(state) for state in JobState)
-    chosen = select(jobs.c.batch_id, *counts).where(jobs.c.batch_id.in_(scope.batch_ids))
-    return chosen.group_by(jobs.c.batch_id).subquery()
-
-
-def _of_attempts(scope: Scope) -> Subquery:
-    was_sent = attempts.c.state != AttemptState.REFUSED
-    query = select(
-        jobs.c.batch_id,
-        func.count().filter(was_sent).label("submits"),
-        func.count(attempts.c.job_id.distinct()).filter(was_sent).label("submitted_jobs"),
-        func.sum(attempts.c.cost_nano).label("cost_nano"),
-    )
-    query = query.select_from(attempts).join(jobs, jobs.c.id == attempts.c.job_id)
-    return query.where(jobs.c.batch_id.in_(scope.batch_ids)).group_by(jobs.c.batch_id).subquery()
-
-
-def _of_callbacks(scope: Scope) -> Subquery:
-    query = select(
-        callbacks.c.batch_id,
-        func.count().filter(callbacks.c.outcome == Outcome.LATE).label("late"),
-        func.sum(callbacks.c.times - 1).label("repeats"),
-    )
-    return query.where(callbacks.c.batch_id.in_(scope.batch_ids)).group_by(callbacks.c.batch_id).subquery()
-
-
-def _differs(name: str, counted: ColumnElement[int], frozen: ColumnElement[int]) -> ColumnElement[str]:
-    told = case((frozen.is_(None), "nothing"), else_=cast(frozen, String))
-    return f"{name}: frozen as " + told + ", counted " + cast(counted, String)
+def _differs(name: str, kept: ColumnElement[int], counted: ColumnElement[int]) -> ColumnElement[str]:
+    return f"{name}: kept as " + cast(kept, String) + ", counted " + cast(counted, String)
 
 
 def _callbacks_fit(scope: Scope) -> Select[Any]:
@@ -121,7 +85,7 @@ OF_BATCHES = (
     ),
     Invariant(
         "figures_are_right",
-        "The figures of a finalized batch are those of its rows: states, submits, cost, late results, repeats.",
+        "The kept figures of a batch are those of its rows: states, submits, costs, late results, repeats.",
         "batch",
         _figures_are_right,
     ),
