@@ -53,6 +53,7 @@ VALUES: dict[str, tuple[object, str, object]] = {
     "rate_per_second": (None, "2.5", 2.5),
     "connections": (16, "256", 256),
     "breaker_faults": (10, "3", 3),
+    "sender": ("requests", "pycurl", "pycurl"),
     "max_jobs": (50_000, "10", 10),
     "max_body_bytes": (200_000_000, "1000", 1000),
     "max_line_bytes": (1_000_000, "100", 100),
