@@ -24,7 +24,19 @@ def add(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> Callable[[
     if not distinct:
         return dict
     written = bulk.add_new(connection, callbacks, distinct, "ON CONFLICT (attempt_id, sha256) DO NOTHING")
-    return lambda: _added(distinct, _count_up(connection, distinct) if written.rowcount < len(distinct) else set())
+    return lambda: _count(connection, distinct, written.rowcount)
+
+
+def _count(connection: Connection, rows: Sequence[Mapping[str, Any]], written: int) -> Figures:
+    if written == len(rows):
+        return _added(rows, set())
+    ids = {row["id"] for row in rows}
+    stored = set(connection.execute(select(callbacks.c.id).where(callbacks.c.id.in_(ids))).scalars())
+    if len(stored) > written:
+        # The same try of the same body, committed before, in a group that failed after that: it is counted.
+        rows = [row for row in rows if row["id"] not in stored]
+    _count_up(connection, [row for row in rows if row["id"] not in stored])
+    return _added(rows, ids - stored)
 
 
 def _distinct(rows: Iterable[Mapping[str, Any]]) -> Sequence[dict[str, Any]]:
@@ -36,20 +48,18 @@ def _distinct(rows: Iterable[Mapping[str, Any]]) -> Sequence[dict[str, Any]]:
     return list(found.values())
 
 
-def _count_up(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> set[UUID]:
-    """Count up the bodies that were there before these came; the ids that they came with now."""
-    ids = {row["id"] for row in rows}
-    repeated = ids - set(connection.execute(select(callbacks.c.id).where(callbacks.c.id.in_(ids))).scalars())
+def _count_up(connection: Connection, repeated: Sequence[Mapping[str, Any]]) -> None:
+    """Count up bodies that were there before these came."""
+    if not repeated:
+        return
     same = (callbacks.c.attempt_id == bindparam("attempt"), callbacks.c.sha256 == bindparam("digest"))
     statement = update(callbacks).where(*same)
     at = bindparam("at", type_=callbacks.c.last_received_at.type)
     parameters = [
         {"attempt": row["attempt_id"], "digest": row["sha256"], "more": row["times"], "at": row["last_received_at"]}
-        for row in rows
-        if row["id"] in repeated
+        for row in repeated
     ]
     connection.execute(statement.values(times=callbacks.c.times + bindparam("more"), last_received_at=at), parameters)
-    return repeated
 
 
 def _added(rows: Sequence[Mapping[str, Any]], repeated: Collection[UUID]) -> Figures:

@@ -16,6 +16,7 @@ from app.providers.base import Accepted, Submission
 from app.runtime import Runtime
 from app.services import inbox
 from app.services.received import read
+from app.store import figures
 from tests.factories import (
     PROVIDER,
     attempt_states,
@@ -141,9 +142,13 @@ def test_no_callback_is_answered_before_its_commit_returns(runtime: Runtime) -> 
     assert (answers, states(runtime, batch_id)) == ([200] * 5, ["completed"] * 5)
 
 
-def test_a_bad_row_fails_alone_and_not_its_group(runtime: Runtime) -> None:
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_bad_row_fails_alone_and_not_its_group(runtime: Runtime, *, is_over: bool) -> None:
+    """If its job is over, it fails in the group's second transaction, and what is tried alone again is committed."""
     batch_id = submit(runtime, "first", "good", "bad")
     first, good, bad = (each.submission for each in take(runtime))
+    if is_over:
+        deliver(runtime, bad, failure("9"))
     gate, failed = Gate(), []
     slow = interposed(runtime, before_commit=gate)
 
@@ -166,7 +171,11 @@ def test_a_bad_row_fails_alone_and_not_its_group(runtime: Runtime) -> None:
     gate.open.set()
     for thread in threads:
         thread.join(20)
-    assert (states(runtime, batch_id), len(failed)) == (["completed", "completed", "submitting"], 1)
+    last = "failed" if is_over else "submitting"
+    assert (states(runtime, batch_id), len(failed)) == (["completed", "completed", last], 1)
+    assert [row.times for row in inbox_rows(runtime)] == [1] * (3 if is_over else 2)
+    with runtime.database.reading() as connection:
+        assert figures.drift(connection, batch_id) == {}
 
 
 def test_a_whole_group_is_told_when_its_commit_fails(runtime: Runtime) -> None:
