@@ -8,6 +8,7 @@ from uuid import UUID
 
 from app.errors import Conflict
 from app.providers.base import Accepted, Submission, SubmitOutcome
+from app.providers.dialogues import Dialogue
 from app.runtime import Runtime
 from app.services import batches
 from tests.conftest import MakeRuntime
@@ -42,12 +43,13 @@ class ThreadedProvider(FakeProvider):
         self.bought: Counter[str] = Counter()
         self.accepted: Queue[tuple[str, Submission]] = Queue()
 
-    def submit(self, submission: Submission) -> SubmitOutcome:
+    def submit(self, submission: Submission) -> Dialogue[SubmitOutcome]:
         with self._lock:
             self.bought[submission.text_data] += 1
             task_id = f"task-{self.bought.total()}"
         self.accepted.put((task_id, submission))
         return Accepted(task_id, 200)
+        yield
 
 
 def _workers(make_runtime: MakeRuntime, number: int) -> tuple[ThreadedProvider, list[Runtime]]:
