@@ -80,7 +80,8 @@ class Postgres(_Server):
 
     def __init__(self, *, is_durable: bool = False) -> None:
         super().__init__()
-        self._fsync = "on" if is_durable else "off"
+        # Where speed or durability is not what is tested, statistics are what a test makes them.
+        self._switches = {"fsync": is_durable, "autovacuum": is_durable}
 
     def start(self) -> Self:
         user = "nobody" if os.geteuid() == 0 else None
@@ -92,7 +93,9 @@ class Postgres(_Server):
                 shutil.chown(self.folder, user)
                 shutil.chown(data, user)
             self._initdb(binaries, data, user)
-        options = ["-h", "127.0.0.1", "-p", str(self.port), "-k", str(self.folder), "-c", f"fsync={self._fsync}"]
+        options = ["-h", "127.0.0.1", "-p", str(self.port), "-k", str(self.folder)]
+        for name, is_on in self._switches.items():
+            options += ["-c", f"{name}={'on' if is_on else 'off'}"]
         self._run([str(binaries / "postgres"), "-D", str(data), *options], self._answers, user)
         return self
 

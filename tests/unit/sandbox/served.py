@@ -13,6 +13,10 @@ from app.sandbox.server import SandboxServer
 PATIENCE = 10.0
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 500  # with the five by default, a busy machine refuses connections that were to be taken
+
+
 class Receiver:
     """Takes callbacks on a free port and lets a test wait for them."""
 
@@ -36,7 +40,7 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}/cb"
