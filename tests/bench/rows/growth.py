@@ -128,15 +128,16 @@ def _slowest_statement_ms(runtime: Runtime, call: Callable[[], object]) -> float
 
 @contextmanager
 def _timed(runtime: Runtime) -> Iterator[list[float]]:
-    """The seconds of every statement that the block runs."""
-    began: list[float] = []
+    """The seconds of every statement that the block runs, in whatever thread."""
+    began: dict[int, float] = {}
     took: list[float] = []
 
-    def before(*_: Any) -> None:
-        began.append(time.perf_counter())
+    def before(_connection: Any, cursor: Any, *_: Any) -> None:
+        began[id(cursor)] = time.perf_counter()
 
-    def after(*_: Any) -> None:
-        took.append(time.perf_counter() - began.pop())
+    def after(_connection: Any, cursor: Any, *_: Any) -> None:
+        if id(cursor) in began:  # else it was begun before the block
+            took.append(time.perf_counter() - began.pop(id(cursor)))
 
     engine = runtime.database.engine
     event.listen(engine, "before_cursor_execute", before)
