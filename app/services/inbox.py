@@ -80,16 +80,16 @@ def _follow_up(runtime: Runtime, group: Sequence[Kept]) -> None:
     """Hold what has spent its budget, ring where a slot that came free is waited for, finalize what has ended."""
     if not group:
         return
-    ended = sorted({kept.ended_batch for kept in group if kept.ended_batch is not None})
+    ended = {kept.ended_batch for kept in group if kept.ended_batch is not None}
     try:
         with runtime.database.reading() as connection:
             waiting = limits.full(connection)
             spent = [row.id for row in spending.spent(connection, {kept.batch_id for kept in group if kept.batch_id})]
-            over = [batch_id for batch_id in ended if not batches.has_open_jobs(connection, batch_id)]
         budgets.hold(runtime, spent)  # before anybody is woken to submit more
         for provider in waiting:
             runtime.doorbell.ring(provider)
-        finalizing.finalize(runtime, over)
+        if ended:
+            finalizing.finalize(runtime, ended)
     except DatabaseUnavailable:
         # The bodies are committed, and that is what the provider was told; the next sweep does the rest.
         logger.warning("follow_up_postponed", exc_info=True)
