@@ -75,6 +75,9 @@ OF_WHAT_IS_OPEN = {
 }
 """The indexes that are as small as the work that is under way: reading one from end to end is no scan."""
 
+OTHERS = [UUID(int=number) for number in range(1, 20)]
+"""What a page of batches shows beside one: never the same twice, else the planner expects its rows that often."""
+
 Emitted = Sequence[tuple[str, Any]]
 
 
@@ -128,7 +131,7 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
         "before in line": lambda connection: waiting.before(connection, PROVIDER, now(), UUID(int=1), 1000),
         "budgets": budgets.spent,
         "moved lately": lambda connection: figures.not_folded(connection, 100),
-        "figures": lambda connection: figures.of_batches(connection, [batch_id] * 20),
+        "figures": lambda connection: figures.of_batches(connection, [batch_id, *OTHERS]),
         "fold": lambda connection: figures.fold(connection, [batch_id]),
         "finished": lambda connection: removal.finished_by(connection, now(), 10),
         "marked": lambda connection: removal.marked(connection, 10),
