@@ -42,7 +42,7 @@ def submit(
     """A batch of these prompts with the custom ids `job-0`, `job-1` and so on; its id."""
     new = NewBatch(owner=owner, max_attempts=max_attempts, expires_in_seconds=expires_in_seconds)
     jobs = [NewJob(f"job-{number}", text, {}) for number, text in enumerate(texts)]
-    return creation.create(runtime, new, jobs).batch_id
+    return creation.create(runtime, new, jobs).batch.id
 
 
 # --- what a worker does ---

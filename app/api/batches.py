@@ -43,11 +43,11 @@ def create_batch() -> Response:
     """Store a batch, all of it or nothing."""
     with received(request, runtime().settings.max_body_bytes, JSON, NDJSON) as body:
         created = submit(body, request.headers, lambda: read_batch(body, request.args, terms()))
-    view = status.batch(runtime(), owner(), created.batch_id)
-    headers = {"Location": url_for("batches.get_batch", batch_id=ids.show("batch", created.batch_id))}
+    batch = BatchOut.model_validate(created.batch)
+    headers = {"Location": url_for("batches.get_batch", batch_id=ids.show("batch", created.batch.id))}
     if created.is_replay:
-        return render.answer(BatchOut.model_validate(view), 200, headers=headers | REPLAYED)
-    return render.answer(BatchOut.model_validate(view), 201, headers=headers)
+        return render.answer(batch, 200, headers=headers | REPLAYED)
+    return render.answer(batch, 201, headers=headers)
 
 
 @blueprint.get("")

@@ -33,7 +33,7 @@ def create_job() -> Response:
     """Store one job."""
     with received(request, runtime().settings.max_line_bytes, JSON) as body:
         created = submit(body, request.headers, lambda: read_job(body, terms()))
-    (first,) = status.jobs(runtime(), owner(), created.batch_id, limit=1).items
+    (first,) = status.jobs(runtime(), owner(), created.batch.id, limit=1).items
     view = JobDetailOut.of(status.job(runtime(), owner(), first.id))
     headers = {"Location": url_for("jobs.get_job", job_id=ids.show("job", first.id))}
     if created.is_replay:

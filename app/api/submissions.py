@@ -10,7 +10,7 @@ from app.api.body import Body
 from app.api.context import owner, runtime
 from app.api.intake import Submission, Terms
 from app.errors import InvalidInput, Problem
-from app.services import creation
+from app.services import creation, status
 from app.services.views import Created
 
 HEADER = "Idempotency-Key"
@@ -35,7 +35,7 @@ def submit(body: Body, headers: Headers, read: Callable[[], Submission]) -> Crea
     key = idempotency_key(headers)
     seen = None if key is None else creation.find_replay(runtime(), owner(), key, body.sha256)
     if seen is not None:
-        return Created(seen, is_replay=True)
+        return Created(status.batch(runtime(), owner(), seen), is_replay=True)
     submission = read()
     new = replace(submission.batch, idempotency_key=key, request_sha256=body.sha256)
     return creation.create(runtime(), new, submission.lines)

@@ -10,7 +10,8 @@ from app.db import Connection
 from app.errors import Conflict, InvalidInput, Problem
 from app.ids import new_id, show
 from app.runtime import Runtime
-from app.services import budgets
+from app.services import budgets, status
+from app.services.shown import batch_view
 from app.services.spool import JobSpool
 from app.services.views import BadLine, Created, NewBatch, NewJob
 from app.states import JobState
@@ -92,17 +93,18 @@ def _store(runtime: Runtime, new: NewBatch, spool: JobSpool, problems: _Problems
     now = runtime.moment().now
     batch_id = new_id()
     row = _batch_row(runtime, new, batch_id, spool.total, problems, now)
+    counted: figures.Figures = {JobState.QUEUED: spool.total}
     with runtime.database.transaction() as connection:
-        is_new = batches.add(connection, row)
-        if is_new:
+        stored = batches.add(connection, row)
+        if stored is not None:
             for chunk in spool.chunks():
                 _add_jobs(connection, row, chunk, now)
-            figures.add(connection, {batch_id: {JobState.QUEUED: spool.total}}, is_folded=True)
-    if not is_new:
+            figures.add(connection, {batch_id: counted}, is_folded=True)
+    if stored is None:
         return _winner(runtime, new)
     logger.info("batch_created", extra={"batch_id": show("batch", batch_id), "jobs": spool.total})
     runtime.doorbell.ring(new.provider)
-    return Created(batch_id, is_replay=False)
+    return Created(batch_view(stored, {**figures.NONE_YET, **counted}, held=()), is_replay=False)
 
 
 def _winner(runtime: Runtime, new: NewBatch) -> Created:
@@ -110,7 +112,7 @@ def _winner(runtime: Runtime, new: NewBatch) -> Created:
     existing = find_replay(runtime, new.owner, str(new.idempotency_key), str(new.request_sha256))
     if existing is None:
         raise Conflict("The batch of this Idempotency-Key was removed just now; try again.")
-    return Created(existing, is_replay=True)
+    return Created(status.batch(runtime, new.owner, existing), is_replay=True)
 
 
 def _batch_row(

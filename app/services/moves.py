@@ -9,7 +9,7 @@ from uuid import UUID
 from app.db import Connection
 from app.ids import show
 from app.states import Attempt, AttemptState, Case, Job, JobState, Outcome
-from app.store import figures, jobs
+from app.store import bulk, figures, jobs
 from app.transitions import Event, Moment, transition
 
 logger = logging.getLogger(__name__)
@@ -42,8 +42,10 @@ def move_cases(
         current[job_id] = step.case
         outcomes.append(step.outcome)
     changes = [(cases[job_id], current[job_id]) for job_id in cases]
-    jobs.save(connection, changes)
-    figures.add(connection, _added(changes))
+    if changes:
+        with bulk.together(connection):
+            jobs.save(connection, changes)
+            figures.add(connection, _added(changes))
     if logger.isEnabledFor(logging.DEBUG):
         _log(changes)
     ended = frozenset(after.job.batch_id for before, after in changes if before.job.is_open and not after.job.is_open)

@@ -53,14 +53,6 @@ class NewBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Created:
-    """A batch that is stored. `is_replay`: it was stored before, by the same request."""
-
-    batch_id: UUID
-    is_replay: bool
-
-
-@dataclass(frozen=True, slots=True)
 class HoldView:
     """Why nothing is submitted to a provider or from a batch. `until` None: until somebody lifts it."""
 
@@ -132,6 +124,14 @@ class BatchView:
     cancel_requested_at: datetime | None
     finalized_at: datetime | None
     holds: tuple[HoldView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A batch that is stored. `is_replay`: it was stored before, by the same request."""
+
+    batch: BatchView
+    is_replay: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,28 +5,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, exists, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Row, exists, select, update
 
 from app.models import batches, each_literally, jobs
 from app.states import OPEN_JOB_STATES
+from app.store import dialects
 
 _IS_THERE = batches.c.removed_at.is_(None)
 
 
-def add(connection: Connection, row: Mapping[str, Any]) -> bool:
-    """a: a new batch. False: the owner used its idempotency key before (nothing was written)."""
-    if connection.dialect.name == "postgresql":
-        # The loser of a race for one key waits here until the winner's jobs are all in.
+def add(connection: Connection, row: Mapping[str, Any]) -> Row[Any] | None:
+    """a: a new batch, as it is stored. None: the owner used its idempotency key before (nothing was written)."""
+    if row["idempotency_key"] is not None and connection.dialect.name == "postgresql":
+        # The loser of a race for one key waits below until the winner's jobs are all in.
         connection.exec_driver_sql("SET LOCAL lock_timeout = '25s'")
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(batches), dict(row))
-    except IntegrityError:
-        if by_idempotency_key(connection, row["owner"], row["idempotency_key"]) is None:
-            raise
-        return False
-    return True
+    once = dialects.insert(connection, batches).on_conflict_do_nothing(index_elements=["owner", "idempotency_key"])
+    return connection.execute(once.returning(batches), dict(row)).one_or_none()
 
 
 def by_idempotency_key(connection: Connection, owner: str, key: str) -> Row[Any] | None:

@@ -14,6 +14,8 @@ from app.store import bulk
 
 Figures = Mapping[str, int]
 
+NONE_YET: Figures = dict.fromkeys(FIGURES, 0)
+
 
 def add(connection: Connection, changes: Mapping[UUID, Figures], *, is_folded: bool = False) -> None:
     """Write down by how much each batch's figures change; in the transaction that changes them, so they never drift.
@@ -34,7 +36,7 @@ def of_batches(connection: Connection, batch_ids: Iterable[UUID]) -> Mapping[UUI
     sums = [func.sum(batch_figures.c[name]).label(name) for name in FIGURES]
     query = select(batch_figures.c.batch_id, *sums).where(batch_figures.c.batch_id.in_(ids))
     found = {row.batch_id: _figures(row) for row in connection.execute(query.group_by(batch_figures.c.batch_id))}
-    return {batch_id: found.get(batch_id, dict.fromkeys(FIGURES, 0)) for batch_id in ids}
+    return {batch_id: found.get(batch_id, NONE_YET) for batch_id in ids}
 
 
 def not_folded(connection: Connection, limit: int) -> Sequence[UUID]:

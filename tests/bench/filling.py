@@ -108,7 +108,7 @@ def _templates(runtime: Runtime) -> tuple[UUID, UUID, UUID]:
 def _created(runtime: Runtime) -> UUID:
     job = bodies.job(0)
     new = NewJob("job", str(job["text_data"])[:200], {"max_tokens": 64})
-    return creation.create(runtime, NewBatch(owner=OWNER), [new]).batch_id
+    return creation.create(runtime, NewBatch(owner=OWNER), [new]).batch.id
 
 
 def _submitted(runtime: Runtime) -> Claim:

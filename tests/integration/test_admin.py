@@ -45,7 +45,7 @@ def _press(browser: FlaskClient, path: str, **fields: str) -> TestResponse:
 
 def _store(runtime: Runtime, *texts: str, name: str | None = "spring") -> UUID:
     jobs = [NewJob(f"sku-{number}", text, {}) for number, text in enumerate(texts)]
-    return creation.create(runtime, NewBatch(owner="dev", name=name), jobs).batch_id
+    return creation.create(runtime, NewBatch(owner="dev", name=name), jobs).batch.id
 
 
 def _answer(runtime: Runtime, batch_id: UUID, text: str) -> None:

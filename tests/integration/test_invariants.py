@@ -63,7 +63,7 @@ def named(runtime: Runtime, clock: FrozenDateTimeFactory) -> Named:
 
 def create(runtime: Runtime, *names: str) -> UUID:
     lines = [NewJob(name, name, {}) for name in names]
-    return creation.create(runtime, NewBatch(owner="alice"), lines).batch_id
+    return creation.create(runtime, NewBatch(owner="alice"), lines).batch.id
 
 
 def ids_of_rows(runtime: Runtime) -> Named:

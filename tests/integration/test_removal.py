@@ -120,10 +120,10 @@ def test_the_idempotency_key_of_a_removed_batch_is_free_at_once(runtime: Runtime
     new = NewBatch(owner="alice", idempotency_key="k", request_sha256="0" * 64)
     jobs = [NewJob(f"job-{number}", "x", {}) for number in range(LARGE)]
     first = creation.create(runtime, new, jobs)
-    batches.cancel(runtime, "alice", first.batch_id)
-    batches.delete(runtime, "alice", first.batch_id)
+    batches.cancel(runtime, "alice", first.batch.id)
+    batches.delete(runtime, "alice", first.batch.id)
     second = creation.create(runtime, new, jobs[:1])
-    assert (second.is_replay, second.batch_id != first.batch_id) == (False, True)
+    assert (second.is_replay, second.batch.id != first.batch.id) == (False, True)
 
 
 def test_a_callback_for_a_batch_that_is_being_removed_is_refused_as_for_a_removed_one(runtime: Runtime) -> None:
