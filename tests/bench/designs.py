@@ -30,11 +30,6 @@ class Tuning:
     settings: Mapping[str, str] = field(default_factory=dict)
     obvious_worker: str = ""
 
-    @property
-    def server(self) -> dict[str, str]:
-        """The environment in which everything that is compared has the same web server."""
-        return {f"HIVEBATCH_{name}": text for name, text in self.settings.items() if name == "WEB_THREADS"}
-
 
 class Design(ABC):
     """One way to build the service, running on a machine with a database of its own."""

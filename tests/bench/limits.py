@@ -14,7 +14,7 @@ import requests
 from app.ids import new_id
 from tests.bench import bodies
 from tests.bench.designs import Tuning
-from tests.bench.machine import Machine, port_of, python_environment, wait_for
+from tests.bench.machine import Machine, port_of, wait_for
 from tests.bench.rows.flow import percentile, steady_rate
 from tests.bench.rows.plan import Plan, patience
 from tests.servers import free_port
@@ -37,7 +37,7 @@ def measure(machine: Machine, plan: Plan, tuning: Tuning) -> Mapping[str, float]
     copied = _copy(machine, plan.jobs)
     alone = _call_provider(machine, plan.jobs)
     print(f"the load generator alone makes {alone:,.0f} calls a second; COPY {copied:,.0f} rows", flush=True)
-    with _bare_server(machine, tuning) as url:
+    with _bare_server(machine) as url:
         called, p99 = _call(machine, url, plan.jobs)
         exchange = _exchange_ms(url)
         pushed, through = (_push(machine, url, plan.jobs, tuning.workers, calls_back=back) for back in (False, True))
@@ -98,10 +98,10 @@ def _call_provider(machine: Machine, number: int) -> float:
 
 
 @contextmanager
-def _bare_server(machine: Machine, tuning: Tuning) -> Iterator[str]:
+def _bare_server(machine: Machine) -> Iterator[str]:
     url = f"http://127.0.0.1:{free_port()}"
     line = f"exec python -m tests.bench.bare --port {port_of(url)}"
-    with machine.running("bare", line, python_environment() | tuning.server):
+    with machine.running("bare", line):
         wait_for(f"{url}/")
         yield f"{url}/callbacks"
 

@@ -18,16 +18,12 @@ class Obvious(Design):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        return (
-            python_environment()
-            | self.tuning.server
-            | {
-                "NAIVE_DATABASE_URL": self.database_url,
-                "NAIVE_BROKER_URL": self.machine.redis.url.replace("/0", "/1"),
-                "NAIVE_PUBLIC_URL": self.url,
-                "NAIVE_PROVIDER_URL": self.machine.provider.url,
-            }
-        )
+        return python_environment() | {
+            "NAIVE_DATABASE_URL": self.database_url,
+            "NAIVE_BROKER_URL": self.machine.redis.url.replace("/0", "/1"),
+            "NAIVE_PUBLIC_URL": self.url,
+            "NAIVE_PROVIDER_URL": self.machine.provider.url,
+        }
 
     @property
     def batches_url(self) -> str:
