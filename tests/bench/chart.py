@@ -65,9 +65,17 @@ def _row(row: Mapping[str, object], y: int) -> str:
     ratio = f", {_number(row['ratio']):.1f} times" if row["ratio"] else ""
     return (
         f'<text x="12" y="{y + 18}">{LABELS[str(row["name"])]}</text>'
-        f'<rect class="limit" x="{_LEFT}" y="{y}" width="{_span(limit / whole)}" height="{2 * _BAR + 2}" rx="3"/>'
+        f"{_limit(limit, whole, y)}"
         f"{_bar('ours', ours, whole, y, ratio)}{_bar('obvious', obvious, whole, y + _BAR + 2, '')}"
-        f'<text class="small" x="{_WIDTH - _RIGHT}" y="{y + 2 * _BAR + 14}" text-anchor="end">{_words(limit)}/s</text>'
+    )
+
+
+def _limit(value: float, whole: float, y: int) -> str:
+    if not value:
+        return ""
+    return (
+        f'<rect class="limit" x="{_LEFT}" y="{y}" width="{_span(value / whole)}" height="{2 * _BAR + 2}" rx="3"/>'
+        f'<text class="small" x="{_WIDTH - _RIGHT}" y="{y + 2 * _BAR + 14}" text-anchor="end">{_words(value)}/s</text>'
     )
 
 
