@@ -65,6 +65,12 @@ class Settings(BaseSettings):
         (), description="Task status codes, comma-separated, that are not worth a retry."
     )
 
+    unauthenticated_callbacks: Literal["refuse", "quarantine"] = Field(
+        "refuse",
+        description="`quarantine` keeps callbacks without a token that name a task or a job of ours, for a person to "
+        "judge; anybody may send them.",
+    )
+
     callback_timeout_seconds: Seconds = Field(600.0, description="How long an accepted task may take to call back.")
     submit_timeout_seconds: Seconds = Field(30.0, description="How long the provider may take to answer a submit.")
     unknown_grace_seconds: Seconds = Field(

@@ -60,5 +60,9 @@ class DatabaseBusy(DatabaseUnavailable):
     """Another transaction was in the way (a lock, a deadlock); the same again may well succeed at once."""
 
 
+class QuarantineFull(HivebatchError):
+    """Too much that proves nothing waits to be looked at; nothing was stored."""
+
+
 class UnsafeConfiguration(HivebatchError):
     """These settings would lose money or data; nothing was started."""

@@ -216,10 +216,14 @@ callbacks = Table(
     Column("times", Integer, nullable=False),
     Column("outcome", String(16), nullable=False),
     Column("detail", String(500)),
+    Column("rematch_at", UtcDateTime),
+    Column("discarded_at", UtcDateTime),
     _one_of("outcome", Outcome),
     UniqueConstraint("attempt_id", "sha256"),
     Index("ix_callbacks_job_id", "job_id"),
     Index("ix_callbacks_batch_id", "batch_id"),
+    _partial("ix_callbacks_orphans", "id", where="outcome = 'orphan'"),
+    _partial("ix_callbacks_rematch", "rematch_at", where="rematch_at IS NOT NULL"),
 )
 
 holds = Table(

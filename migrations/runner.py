@@ -8,12 +8,12 @@ from alembic.config import Config
 from app.db import Database
 
 
-def upgrade(database: Database) -> None:
-    """Run the migrations that are missing."""
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Run the migrations that are missing, up to this one."""
     with database.transaction() as connection:
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 def check(database: Database) -> None:

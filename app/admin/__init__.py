@@ -5,7 +5,16 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
-from app.admin import actions, brakes, failures, formats, headers, login, views  # noqa: F401 - their routes join the blueprint
+from app.admin import (  # noqa: F401 - their routes join the blueprint
+    actions,
+    brakes,
+    failures,
+    formats,
+    headers,
+    login,
+    orphans,
+    views,
+)
 from app.admin.blueprint import admin
 from app.config import Settings
 from app.runtime import Runtime

@@ -20,10 +20,12 @@ from app.errors import (
     NotAuthenticated,
     NotFound,
     Problem,
+    QuarantineFull,
 )
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+QUARANTINE_RETRY_SECONDS = 3600  # a person has to look first
 _FRAMES_LOGGED = 8
 
 _STATUS: dict[type[HivebatchError], HTTPStatus] = {
@@ -31,10 +33,12 @@ _STATUS: dict[type[HivebatchError], HTTPStatus] = {
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
+    QuarantineFull: HTTPStatus.TOO_MANY_REQUESTS,
     InputTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _HEADERS: dict[type[HivebatchError], dict[str, str]] = {
+    QuarantineFull: {"Retry-After": str(QUARANTINE_RETRY_SECONDS)},
     NotAuthenticated: {"WWW-Authenticate": 'Bearer realm="hivebatch"'},
     DatabaseUnavailable: {"Retry-After": str(RETRY_AFTER_SECONDS)},
 }

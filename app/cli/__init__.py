@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "sandbox": "app.cli.sandbox:sandbox",
     "keys": "app.cli.keys:keys",
     "holds": "app.cli.holds:holds",
+    "orphans": "app.cli.orphans:orphans",
     "db": "app.cli.database:database",
 }
 """Every command by its name, and where it lives."""

@@ -14,7 +14,7 @@ from app.services import budgets, finalizing
 from app.services.moves import move_cases
 from app.services.received import Received, callback_row, detail_of, event_of, result_rows
 from app.states import Case, Outcome
-from app.store import batches, bulk, callbacks, figures, jobs, limits, removal, results
+from app.store import batches, bulk, callbacks, figures, jobs, limits, orphans, removal, results
 from app.store import budgets as spending
 from app.transitions import Moment
 
@@ -76,6 +76,21 @@ def _keep_past(runtime: Runtime, group: Sequence[Received]) -> Mapping[UUID, Kep
         return {**kept, **_apply(connection, list(found.values()), cases, runtime.moment())}
 
 
+def rematch(runtime: Runtime, group: Sequence[Received]) -> None:
+    """Move orphans whose attempts are here by now, as if they came now; what is no orphan any more is left alone."""
+    if not group:
+        return
+    with runtime.database.transaction() as connection:
+        locked = batches.lock(connection, (received.subject.batch_id for received in group))
+        cases = jobs.lock_by_attempt(connection, (received.attempt_id for received in group))
+        job_of = _job_of(cases)
+        found = {r.id: r for r in group if r.attempt_id in job_of and r.subject.batch_id in locked}
+        taken = orphans.take(connection, found)
+        kept = _apply(connection, [found[id_] for id_ in found if id_ in taken], cases, runtime.moment())
+    logger.info("orphans_matched", extra={"size": len(kept)})
+    _follow_up(runtime, list(kept.values()))
+
+
 def _follow_up(runtime: Runtime, group: Sequence[Kept]) -> None:
     """Hold what has spent its budget, ring where a slot that came free is waited for, finalize what has ended."""
     if not group:
@@ -98,9 +113,10 @@ def _follow_up(runtime: Runtime, group: Sequence[Kept]) -> None:
 def _keep_strays(connection: Connection, group: Sequence[Received]) -> Mapping[UUID, Kept]:
     """Bodies whose attempt isn't here: outdated if the batch was removed, else orphans, kept for a person."""
     removed = removal.removed(connection, {received.subject.batch_id for received in group}) if group else set()
-    orphans = [received for received in group if received.subject.batch_id not in removed]
-    rows = [callback_row(received, None, Outcome.ORPHAN, "no such attempt") for received in orphans]
-    callbacks.add(connection, rows)()  # orphans are in nobody's figures
+    strays = [received for received in group if received.subject.batch_id not in removed]
+    rows = [callback_row(received, None, Outcome.ORPHAN, "no such attempt") for received in strays]
+    # Orphans are in nobody's figures.
+    callbacks.add(connection, [row | {"rematch_at": row["received_at"]} for row in rows])()
     return {r.id: Kept(None if r.subject.batch_id in removed else Outcome.ORPHAN) for r in group}
 
 

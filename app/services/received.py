@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -28,6 +28,12 @@ class Received:
     sha256: str
     reading: Reading
     received_at: datetime
+    last_received_at: datetime
+    times: int = 1
+
+    def again(self, id_: UUID, times: int, received_at: datetime, last_received_at: datetime) -> "Received":
+        """The same, as one that was kept before: under that id, so often, first and last then."""
+        return replace(self, id=id_, times=times, received_at=received_at, last_received_at=last_received_at)
 
     @property
     def attempt_id(self) -> UUID:
@@ -44,6 +50,7 @@ def read(
     reading: Reading | None = None,
 ) -> Received:
     """A body from this provider, parsed unless its `reading` is known."""
+    now = runtime.moment().now
     return Received(
         id=new_id(),
         subject=subject,
@@ -52,7 +59,8 @@ def read(
         body=body,
         sha256=hashlib.sha256(body).hexdigest(),
         reading=reading or runtime.providers[provider].read(body),
-        received_at=runtime.moment().now,
+        received_at=now,
+        last_received_at=now,
     )
 
 
@@ -98,10 +106,10 @@ def callback_row(
         "provider": received.provider,
         "source": received.source,
         "received_at": received.received_at,
-        "last_received_at": received.received_at,
+        "last_received_at": received.last_received_at,
         "body": received.body,
         "sha256": received.sha256,
-        "times": 1,
+        "times": received.times,
         "outcome": outcome,
         "detail": detail,
     }
@@ -113,6 +121,6 @@ def result_rows(received: Received, job_id: UUID) -> list[Mapping[str, Any]]:
         return []
     reading = received.reading
     row = results.row(
-        job_id=job_id, body=received, text=reading.text, details=reading.details, created_at=received.received_at
+        job_id=job_id, body=received, text=reading.text, details=reading.details, created_at=received.last_received_at
     )
     return [row]

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.runtime import LOOKUPS_AT_ONCE, Runtime
-from app.services import budgets, finalizing, lookups, removal
+from app.services import budgets, finalizing, lookups, orphans, removal
 from app.services.moves import move
 from app.states import JobState
 from app.store import batches, holds, jobs, limits, workers
@@ -152,5 +152,6 @@ STEPS: tuple[Step, ...] = (
     budgets.settle,
     removal.retire,
     removal.remove_marked,
+    orphans.rematch,
     time_out,
 )

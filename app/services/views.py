@@ -188,6 +188,37 @@ class CallbackView:
 
 
 @dataclass(frozen=True, slots=True)
+class OrphanView:
+    """A body that belongs to no job here. `rematch_at`: when its attempt is looked for again, None: not any more.
+
+    Without a token it may be anybody's; `batch_id` is then the batch of the job that it names.
+    """
+
+    id: UUID
+    provider: str
+    has_token: bool
+    batch_id: UUID
+    times: int
+    bytes: int
+    sha256: str
+    detail: str | None
+    received_at: datetime
+    last_received_at: datetime
+    rematch_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrphanDetail:
+    """An orphan with the beginning of its body. `says`: what it is, as we read; `metadata`: whose it says it is."""
+
+    orphan: OrphanView
+    text: str
+    is_cut: bool
+    says: str
+    metadata: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ResultView:
     """A job's answer. `details` may hold `model`, `finish_reason`, `usage`, `from_cache`."""
 

@@ -39,6 +39,19 @@ def rows_of_job(connection: Connection, job_id: UUID) -> Sequence[Row[Any]]:
     return connection.execute(query).all()
 
 
+def owner(connection: Connection, attempt_id: UUID) -> UUID | None:
+    """The job of an attempt; None: there is no such attempt."""
+    found: UUID | None = connection.execute(select(attempts.c.job_id).where(attempts.c.id == attempt_id)).scalar()
+    return found
+
+
+def of_task(connection: Connection, task_id: str) -> UUID | None:
+    """The job for which the provider made a task; None: none of ours."""
+    query = select(attempts.c.job_id).where(attempts.c.provider_task_id == task_id).limit(1)
+    found: UUID | None = connection.execute(query).scalar()
+    return found
+
+
 def counting_in_flight(provider: str) -> Select[int]:
     """How many tasks the provider has of ours, or may have; a query, to be part of others."""
     return select(func.count()).where(

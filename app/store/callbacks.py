@@ -18,7 +18,8 @@ def add(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> Callable[[
     """Keep these bodies. What it returns has to be called when they are written (see `bulk.together`).
 
     It counts `times` up for those that their attempts had brought already, of which nothing else changes, and tells
-    what all of them add to the figures of each batch: bodies that are `late`, and `repeats` of earlier ones.
+    what all of them add to the figures of each batch: bodies that are `late`, and `repeats` of earlier ones. An orphan
+    is in no figure, whatever its `times`, until it comes again when its attempt is here, or is matched.
     """
     distinct = _distinct(rows)
     if not distinct:
@@ -35,15 +36,24 @@ def _count(connection: Connection, rows: Sequence[Mapping[str, Any]], written: i
     if len(stored) > written:
         # The same try of the same body, committed before, in a group that failed after that: it is counted.
         rows = [row for row in rows if row["id"] not in stored]
-    _count_up(connection, [row for row in rows if row["id"] not in stored])
-    return _added(rows, ids - stored)
+    repeated = [row for row in rows if row["id"] not in stored]
+    orphans = _orphans_among(connection, repeated)
+    _count_up(connection, repeated)
+    adopted = [{**row, "times": row["times"] + orphans[_key(row)]} for row in repeated if _key(row) in orphans]
+    _adopt(connection, adopted)
+    rest = [row for row in rows if _key(row) not in orphans]
+    return _added([*rest, *adopted], {row["id"] for row in repeated if _key(row) not in orphans})
+
+
+def _key(row: Mapping[str, Any]) -> tuple[UUID, str]:
+    return row["attempt_id"], row["sha256"]
 
 
 def _distinct(rows: Iterable[Mapping[str, Any]]) -> Sequence[dict[str, Any]]:
     """One row for each body of an attempt, however often it came in this group."""
     found: dict[tuple[UUID, str], dict[str, Any]] = {}
     for row in rows:
-        known = found.setdefault((row["attempt_id"], row["sha256"]), {**row, "times": 0})
+        known = found.setdefault(_key(row), {**row, "times": 0})
         known |= {"times": known["times"] + row["times"], "last_received_at": row["last_received_at"]}
     return list(found.values())
 
@@ -60,6 +70,29 @@ def _count_up(connection: Connection, repeated: Sequence[Mapping[str, Any]]) -> 
         for row in repeated
     ]
     connection.execute(statement.values(times=callbacks.c.times + bindparam("more"), last_received_at=at), parameters)
+
+
+def _orphans_among(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Mapping[tuple[UUID, str], int]:
+    """How often those of these bodies came that were kept when their attempt was not here, as it is now."""
+    of_attempts = callbacks.c.attempt_id.in_({row["attempt_id"] for row in rows if row["job_id"] is not None})
+    query = select(callbacks.c.attempt_id, callbacks.c.sha256, callbacks.c.times)
+    found = connection.execute(query.where(of_attempts, callbacks.c.outcome == Outcome.ORPHAN))
+    return {(row.attempt_id, row.sha256): row.times for row in found}
+
+
+def _adopt(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Make these orphans what they are, now that they came again; also one that somebody discarded."""
+    if not rows:
+        return
+    same = (callbacks.c.attempt_id == bindparam("attempt"), callbacks.c.sha256 == bindparam("digest"))
+    names = ("job_id", "outcome", "detail")
+    changed: dict[str, Any] = {name: bindparam(f"new_{name}", type_=callbacks.c[name].type) for name in names}
+    parameters = [
+        {"attempt": row["attempt_id"], "digest": row["sha256"]} | {f"new_{name}": row[name] for name in names}
+        for row in rows
+    ]
+    statement = update(callbacks).where(*same).values(rematch_at=None, discarded_at=None, **changed)
+    connection.execute(statement, parameters)
 
 
 def _added(rows: Sequence[Mapping[str, Any]], repeated: Collection[UUID]) -> Figures:

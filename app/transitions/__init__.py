@@ -12,6 +12,7 @@ from app.transitions.events import (
     Claimed,
     Event,
     Expired,
+    Matched,
     OutcomeUnknown,
     Refused,
     Rejected,
@@ -30,6 +31,7 @@ __all__ = [
     "Claimed",
     "Event",
     "Expired",
+    "Matched",
     "Moment",
     "OutcomeUnknown",
     "Refused",
@@ -67,4 +69,5 @@ _MOVES: dict[type, Callable[..., Step]] = {
     Expired: endings.expired,
     Retried: endings.retried,
     Salvaged: results.salvaged,
+    Matched: results.matched,
 }

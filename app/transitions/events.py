@@ -119,6 +119,15 @@ class Salvaged:
     cost_nano: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """An operator says that a stored answer is this job's. Its attempt may be one that this database never heard of."""
+
+    attempt_id: UUID
+    task_id: str | None = None
+    cost_nano: int | None = None
+
+
 Event = (
     Claimed
     | Acked
@@ -133,4 +142,5 @@ Event = (
     | Expired
     | Retried
     | Salvaged
+    | Matched
 )

@@ -4,8 +4,8 @@ from datetime import datetime
 from uuid import UUID
 
 from app.ids import show
-from app.states import AttemptState, Case, JobState, Outcome
-from app.transitions.events import Answered, Salvaged, StillRunning, TaskFailed
+from app.states import Attempt, AttemptState, Case, JobState, Outcome
+from app.transitions.events import Answered, Matched, Salvaged, StillRunning, TaskFailed
 from app.transitions.steps import Moment, Step, again_or_failed, close, ends, holds
 
 
@@ -23,6 +23,17 @@ def salvaged(case: Case, event: Salvaged, moment: Moment) -> Step:
     """j: failed, cancelled -> completed, by a result that is stored already."""
     if case.job.state not in (JobState.FAILED, JobState.CANCELLED):
         return Step(case, Outcome.LATE)
+    if event.cost_nano is not None:
+        case = case.with_attempt(event.attempt_id, cost_nano=event.cost_nano)
+    return Step(_completes(case, event.attempt_id, moment.now), Outcome.APPLIED)
+
+
+def matched(case: Case, event: Matched, moment: Moment) -> Step:
+    """m: any but completed -> completed, by a stored answer that an operator says is this job's."""
+    if case.job.state is JobState.COMPLETED:
+        return Step(case, Outcome.LATE)
+    if event.attempt_id not in case.attempts:
+        case = _with_lost_attempt(case, event, moment.now)
     if event.cost_nano is not None:
         case = case.with_attempt(event.attempt_id, cost_nano=event.cost_nano)
     return Step(_completes(case, event.attempt_id, moment.now), Outcome.APPLIED)
@@ -49,6 +60,15 @@ def still_running(case: Case, event: StillRunning, moment: Moment) -> Step:
         return Step(case, Outcome.LATE)
     case = case.with_attempt(attempt.id, had_more_time=True)
     return Step(case.with_job(due_at=moment.timing.callback_due(moment.now)), Outcome.APPLIED)
+
+
+def _with_lost_attempt(case: Case, event: Matched, now: datetime) -> Case:
+    """The submit that this database doesn't know was made and paid for, so it counts like any other."""
+    job, number = case.job, case.job.last_number + 1
+    lost = Attempt(event.attempt_id, number, job.provider, AttemptState.WAITING, now, provider_task_id=event.task_id)
+    case = Case(job, {**case.attempts, lost.id: lost})
+    current = job.current_attempt_id or lost.id
+    return case.with_job(attempts=job.attempts + 1, last_number=number, current_attempt_id=current)
 
 
 def _completes(case: Case, attempt_id: UUID, now: datetime) -> Case:

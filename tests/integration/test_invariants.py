@@ -13,13 +13,15 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from app.clock import now
 from app.db import Connection, Database
+from app.ids import show
 from app.models import attempts, batches, callbacks, job_inputs, job_results, jobs
 from app.providers.base import Accepted, Unknown
 from app.runtime import Runtime
-from app.services import creation, doctor
+from app.services import creation, doctor, matching, orphans, quarantine
 from app.services.views import NewBatch, NewJob
 from app.store import invariants
 from app.store.invariants import Scope
+from tests.conftest import MakeRuntime
 from tests.factories import batch, deliver, record, sweep, take, take_one
 from tests.fakes import failure, success
 
@@ -35,10 +37,16 @@ def sound() -> None:
 
 
 @pytest.fixture
+def runtime(make_runtime: MakeRuntime) -> Runtime:
+    return make_runtime(unauthenticated_callbacks="quarantine")
+
+
+@pytest.fixture
 def named(runtime: Runtime, clock: FrozenDateTimeFactory) -> Named:
     """A batch that is over and one that isn't, with a job in each state a worker can leave it in; ids by name.
 
-    `twice` has the attempts `twice/1`, timed out, and `twice/2`, which answered; the other attempts are `.../1`.
+    `twice` has the attempts `twice/1`, timed out, and `twice/2`, which answered; the other attempts are `.../1`. The
+    answer of `matched` came without a token.
     """
     found = {"over": create(runtime, "completed", "failed", "twice")}
     for claimed in take(runtime):
@@ -53,10 +61,11 @@ def named(runtime: Runtime, clock: FrozenDateTimeFactory) -> Named:
     again = take_one(runtime)
     record(runtime, again, Accepted("task-2", 200))
     deliver(runtime, again.submission, success("at last"))
-    found["open"] = create(runtime, "waiting", "unknown", "submitting", "queued")
-    waiting, unknown, _ = take(runtime, 3)
+    found["open"] = create(runtime, "waiting", "unknown", "submitting", "matched", "queued")
+    waiting, unknown, _, matched = take(runtime, 4)
     record(runtime, waiting, Accepted("task-3", 200))
     record(runtime, unknown, Unknown("time_out", "no answer", None))
+    match_by_hand(runtime, matched.job_id)
     assert batch(runtime, found["over"]).finalized_at is not None
     return found | ids_of_rows(runtime)
 
@@ -64,6 +73,13 @@ def named(runtime: Runtime, clock: FrozenDateTimeFactory) -> Named:
 def create(runtime: Runtime, *names: str) -> UUID:
     lines = [NewJob(name, name, {}) for name in names]
     return creation.create(runtime, NewBatch(owner="alice"), lines).batch.id
+
+
+def match_by_hand(runtime: Runtime, job_id: UUID) -> None:
+    """An operator finds the answer of this job among those that came without a token."""
+    quarantine.keep(runtime, success("told without a token", metadata=show("job", job_id)))
+    (orphan,) = orphans.listing(runtime).items
+    matching.match(runtime, orphan.id, job_id, actor="tests", reason="compared")
 
 
 def ids_of_rows(runtime: Runtime) -> Named:
@@ -152,6 +168,12 @@ BREAKS = [
     ("callbacks_fit", "body of completed", [change(callbacks, "body of completed", attempt_id="failed/1")]),
     ("callbacks_fit", "body of completed", [change(callbacks, "body of completed", job_id=None)]),
     ("callbacks_fit", "body of completed", [change(callbacks, "body of completed", batch_id="open")]),
+    ("callbacks_fit", "body of completed", [change(callbacks, "body of completed", attempt_id=None)]),
+    ("callbacks_fit", "body of matched", [change(callbacks, "body of matched", outcome="orphan")]),
+    ("callbacks_fit", "body of matched", [change(callbacks, "body of matched", job_id="failed", batch_id="over")]),
+    ("callbacks_fit", "body of matched", [change(callbacks, "body of matched", job_id=None)]),
+    ("callbacks_fit", "body of matched", [change(callbacks, "body of matched", batch_id="over")]),
+    ("callbacks_fit", "body of matched", [change(job_results, "matched", callback_id="body of completed")]),
     ("jobs_are_whole", "waiting", [change(jobs, "waiting", state="lost")]),
     ("jobs_are_whole", "queued", [change(jobs, "queued", due_at=None)]),
     ("jobs_are_whole", "failed", [change(jobs, "failed", due_at=HOUR)]),
@@ -193,6 +215,13 @@ BREAKS = [
     ("results_have_their_source", "completed", [change(job_results, "completed", source="hearsay")]),
     ("results_have_their_source", "completed", [change(callbacks, "body of completed")]),
     ("results_have_their_source", "completed", [change(callbacks, "body of completed", job_id="failed")]),
+    ("results_have_their_source", "completed", [change(callbacks, "body of completed", attempt_id=None)]),
+    ("results_have_their_source", "completed", [change(callbacks, "body of completed", outcome="orphan", job_id=None)]),
+    ("results_have_their_source", "matched", [change(job_results, "matched", source="callback")]),
+    ("results_have_their_source", "matched", [change(job_results, "matched", source_sha256="0" * 64)]),
+    ("results_have_their_source", "matched", [change(job_results, "matched", callback_id=uuid4())]),
+    ("results_have_their_source", "matched", [change(callbacks, "body of matched", job_id="failed")]),
+    ("results_have_their_source", "matched", [change(callbacks, "body of matched")]),
 ]
 
 

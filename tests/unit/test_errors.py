@@ -16,6 +16,7 @@ from app.errors import (
     NotAuthenticated,
     NotFound,
     Problem,
+    QuarantineFull,
     UnsafeConfiguration,
 )
 
@@ -25,6 +26,7 @@ ANSWERS: dict[type[HivebatchError], tuple[HivebatchError, int]] = {
     NotFound: (NotFound("job", "job_1"), 404),
     Conflict: (Conflict("too late"), 409),
     NotAuthenticated: (NotAuthenticated("who"), 401),
+    QuarantineFull: (QuarantineFull("1000 wait"), 429),
     DatabaseUnavailable: (DatabaseUnavailable("host db is away"), 503),
     DatabaseBusy: (DatabaseBusy("a deadlock of db"), 503),
 }

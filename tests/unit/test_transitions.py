@@ -19,6 +19,7 @@ from app.transitions import (
     Claimed,
     Event,
     Expired,
+    Matched,
     Moment,
     OutcomeUnknown,
     Refused,
@@ -138,6 +139,7 @@ EVENTS: dict[str, Callable[[UUID], Event]] = {
     "expired": lambda _: Expired(),
     "retried": lambda _: Retried(2),
     "salvaged": Salvaged,
+    "matched by hand": Matched,
 }
 
 # event: stage: job state and state of the attempt that was current. What isn't named is late.
@@ -184,6 +186,14 @@ MOVES: dict[str, dict[str, str]] = {
     },
     "retried": {"failed": "queued failed", "cancelled": "queued cancelled"},
     "salvaged": {"failed": "completed completed", "cancelled": "completed completed"},
+    "matched by hand": {
+        "queued": "completed completed",
+        "submitting": "completed completed",
+        "waiting": "completed completed",
+        "unknown": "completed completed",
+        "failed": "completed completed",
+        "cancelled": "completed completed",
+    },
 }
 EACH = [pytest.param(event, stage, id=f"{event}-{stage}") for event in EVENTS for stage in STAGES]
 TELLING = {"acked", "outcome unknown", "rejected"}  # late or not, they leave what they say of their own attempt

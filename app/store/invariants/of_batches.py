@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, String, and_, cast, exists, func, select
 
-from app.models import FIGURES, attempts, batches, callbacks, each_literally, jobs
+from app.models import FIGURES, attempts, batches, callbacks, each_literally, job_results, jobs
 from app.states import OPEN_JOB_STATES, Outcome
 from app.store import figures
 from app.store.invariants.scope import Invariant, Scope, first_of
@@ -51,13 +51,22 @@ def _differs(name: str, kept: ColumnElement[int], counted: ColumnElement[int]) -
 
 
 def _callbacks_fit(scope: Scope) -> Select[Any]:
+    """The attempt of an orphan may be here: one that has not been looked for since it turned up, or was discarded."""
     is_orphan = callbacks.c.outcome == Outcome.ORPHAN
+    is_matched = exists().where(
+        job_results.c.job_id == callbacks.c.job_id,
+        job_results.c.callback_id == callbacks.c.id,
+        job_results.c.source == "operator",
+    )
+    has_no_token = callbacks.c.attempt_id.is_(None)
+    is_of_another = callbacks.c.job_id.is_distinct_from(attempts.c.job_id)
     reason = first_of(
         (callbacks.c.outcome.not_in(list(Outcome)), "its outcome is " + callbacks.c.outcome),
         (callbacks.c.times < 1, "it came " + cast(callbacks.c.times, String) + " times"),
         (and_(is_orphan, callbacks.c.job_id.is_not(None)), "it is an orphan and has a job"),
-        (and_(~is_orphan, attempts.c.id.is_(None)), "its attempt is not there"),
-        (callbacks.c.job_id.is_distinct_from(attempts.c.job_id), "its attempt is that of another job"),
+        (and_(~is_orphan, has_no_token, ~is_matched), "it came without a token and nobody matched it"),
+        (and_(~is_orphan, ~has_no_token, attempts.c.id.is_(None)), "its attempt is not there"),
+        (and_(~is_orphan, ~has_no_token, is_of_another), "its attempt is that of another job"),
         (and_(~is_orphan, jobs.c.batch_id.is_distinct_from(callbacks.c.batch_id)), "its job is that of another batch"),
     )
     return (
@@ -91,7 +100,8 @@ OF_BATCHES = (
     ),
     Invariant(
         "callbacks_fit",
-        "A kept body has a known outcome and, unless it is an orphan, its attempt, that attempt's job and its batch.",
+        "A kept body has a known outcome and, unless it is an orphan, its attempt, that attempt's job and its batch; "
+        "one without a token has the job whose answer it is.",
         "callback",
         _callbacks_fit,
     ),

@@ -35,17 +35,27 @@ def _completed_has_one_result(scope: Scope) -> Select[Any]:
 
 
 def _results_have_their_source(scope: Scope) -> Select[Any]:
+    matched = callbacks.alias("matched")  # what an operator matched may have come without a token, so for no attempt
+    has_none = and_(callbacks.c.id.is_(None), matched.c.id.is_(None))
+    came_for = func.coalesce(callbacks.c.job_id, matched.c.job_id)
     reason = first_of(
         (job_results.c.source.not_in(SOURCES), "its source is " + job_results.c.source),
-        (callbacks.c.id.is_(None), "no body that came for its attempt has the hash of its source"),
-        (callbacks.c.job_id.is_distinct_from(jobs.c.id), "its source came for another job"),
+        (has_none, "no body that came for its attempt has the hash of its source"),
+        (came_for.is_distinct_from(jobs.c.id), "its source came for another job"),
     )
     source = and_(callbacks.c.attempt_id == job_results.c.attempt_id, callbacks.c.sha256 == job_results.c.source_sha256)
+    by_hand = and_(
+        job_results.c.source == "operator",
+        matched.c.id == job_results.c.callback_id,
+        matched.c.attempt_id.is_(None),
+        matched.c.sha256 == job_results.c.source_sha256,
+    )
     return (
         select(jobs.c.id, jobs.c.batch_id, reason)
         .select_from(jobs)
         .join(job_results, job_results.c.job_id == jobs.c.id)
         .outerjoin(callbacks, source)
+        .outerjoin(matched, by_hand)
         .where(scope.has_job)
     )
 
@@ -59,7 +69,8 @@ OF_RESULTS = (
     ),
     Invariant(
         "results_have_their_source",
-        "A result was read from a body that is kept, came for its attempt and has the hash noted beside the result.",
+        "A result was read from a body that is kept, came for its attempt (or was matched to its job by an operator) "
+        "and has the hash noted beside the result.",
         "job",
         _results_have_their_source,
     ),

@@ -18,6 +18,7 @@ from app.errors import (
     NotAuthenticated,
     NotFound,
     Problem,
+    QuarantineFull,
 )
 
 ERRORS: dict[str, Exception] = {
@@ -28,6 +29,7 @@ ERRORS: dict[str, Exception] = {
     "conflict": Conflict("It has ended."),
     "wordless": Conflict(),
     "anonymous": NotAuthenticated("No key."),
+    "quarantined": QuarantineFull("1000 wait."),
     "outage": DatabaseUnavailable("could not connect to db.internal as carol"),
     "fault": RuntimeError("the prompt was: canary"),
 }
@@ -55,7 +57,15 @@ def problem(client: FlaskClient, path: str, **options: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("name", "status"),
-    [("invalid", 400), ("anonymous", 401), ("missing", 404), ("conflict", 409), ("large", 413), ("outage", 503)],
+    [
+        ("invalid", 400),
+        ("anonymous", 401),
+        ("missing", 404),
+        ("conflict", 409),
+        ("large", 413),
+        ("quarantined", 429),
+        ("outage", 503),
+    ],
 )
 def test_each_error_of_ours_has_its_status_type_and_title(client: FlaskClient, name: str, status: int) -> None:
     body = problem(client, f"/raise/{name}")
