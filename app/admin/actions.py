@@ -7,7 +7,7 @@ from app import ids
 from app.admin.blueprint import admin
 from app.admin.context import runtime
 from app.errors import Conflict
-from app.services import batches, status
+from app.services import batches, reparse, status
 from app.services.views import RetryReport
 
 
@@ -40,6 +40,14 @@ def retry_batch(shown: str) -> Response:
         )
     else:
         flash(_told(retried), "done")
+    return redirect(url_for("admin.batch", shown=shown), 303)
+
+
+@admin.post("/batches/<shown>/reparse")
+def reparse_batch(shown: str) -> Response:
+    """Read the stored callbacks again of jobs in whose answers no text was recognised."""
+    report = reparse.reparse(runtime(), ids.read("batch", shown), actor="admin")
+    flash(f"{_jobs(report.read)} read again, {_jobs(report.completed)} completed, at no cost.", "done")
     return redirect(url_for("admin.batch", shown=shown), 303)
 
 

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "keys": "app.cli.keys:keys",
     "holds": "app.cli.holds:holds",
     "orphans": "app.cli.orphans:orphans",
+    "reparse": "app.cli.reparse:reparse",
     "db": "app.cli.database:database",
 }
 """Every command by its name, and where it lives."""

@@ -1,6 +1,6 @@
 """What an owner can do with a batch that exists: cancel it, retry it, remove it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,15 +8,14 @@ from uuid import UUID
 from app.db import Connection
 from app.errors import Conflict, InvalidInput, Problem
 from app.ids import show
-from app.providers.base import Answer
 from app.runtime import Runtime
-from app.services import budgets, finalizing, removal, sweeps
+from app.services import budgets, finalizing, removal, salvage, sweeps
 from app.services.moves import Moved, move
 from app.services.status import find_batch, lock_batch
 from app.services.views import RetryReport
 from app.states import OPEN_JOB_STATES, JobState, Outcome
-from app.store import audit, batches, callbacks, figures, jobs, results
-from app.transitions import Cancelled, Event, Moment, Retried, Salvaged
+from app.store import audit, batches, jobs
+from app.transitions import Cancelled, Event, Retried
 
 _CHUNK = 100  # a retry reads whole bodies again
 
@@ -146,7 +145,7 @@ def _retry_chunk(
         if batch is None or (batch.cancel_requested_at is not None and not is_first):
             return RetryReport(0, 0)
         jobs.lock(connection, job_ids)  # all of them, in order, before the few that are salvaged
-        salvaged = _salvage(runtime, connection, job_ids, moment)
+        salvaged = len(salvage.complete(connection, salvage.find(runtime, connection, job_ids), moment))
         events: list[tuple[UUID, Event]] = [(job_id, Retried(batch.max_attempts)) for job_id in job_ids]
         moved = move(connection, events, moment)
         queued = _applied(moved)
@@ -164,24 +163,3 @@ def _reopen(connection: Connection, batch: Any, now: datetime, *, is_first: bool
     if is_first:
         values["round"] = batch.round + 1
     batches.change(connection, batch.id, **values)
-
-
-def _salvage(runtime: Runtime, connection: Connection, job_ids: Sequence[UUID], moment: Moment) -> int:
-    """Complete those of these jobs for which a stored body, read as we read today, holds an answer."""
-    events: dict[UUID, tuple[Salvaged, Mapping[str, Any]]] = {}
-    for body in callbacks.of_jobs(connection, job_ids):
-        provider = runtime.providers.get(body.provider)  # None: it is no longer configured
-        reading = provider.read(body.body) if provider else None
-        if isinstance(reading, Answer) and body.job_id not in events:
-            events[body.job_id] = (
-                Salvaged(body.attempt_id, reading.cost_nano),
-                results.row(
-                    job_id=body.job_id, body=body, text=reading.text, details=reading.details, created_at=moment.now
-                ),
-            )
-    moved = move(connection, [(job_id, event) for job_id, (event, _) in events.items()], moment)
-    won = [row for (_, row), outcome in zip(events.values(), moved.outcomes, strict=True) if outcome is Outcome.APPLIED]
-    results.add(connection, won)
-    late = callbacks.mark_applied(connection, [row["callback_id"] for row in won])
-    figures.add(connection, {batch_id: {"late": -number} for batch_id, number in late.items()})
-    return len(won)

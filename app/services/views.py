@@ -273,6 +273,14 @@ class RetryReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ReparseReport:
+    """What a reparse did: how many jobs had no recognised text, and how many of them are completed by now."""
+
+    read: int
+    completed: int
+
+
+@dataclass(frozen=True, slots=True)
 class KeyView:
     """An API key without its secret."""
 

@@ -127,6 +127,23 @@ def in_states(connection: Connection, batch_id: UUID, states: Sequence[JobState]
     return connection.execute(query.order_by(jobs.c.id)).scalars().all()
 
 
+def failed_with(connection: Connection, batch_id: UUID, code: str, after: int, limit: int) -> Sequence[Row[UUID, int]]:
+    """`id` and `position` of up to `limit` jobs of a batch that failed with this code, from behind `after`."""
+    query = select(jobs.c.id, jobs.c.position).where(
+        jobs.c.batch_id == batch_id,
+        jobs.c.state == JobState.FAILED,
+        jobs.c.position > after,
+        jobs.c.error_code == code,
+    )
+    return connection.execute(query.order_by(jobs.c.position).limit(limit)).all()
+
+
+def batches_with_failed(connection: Connection, code: str) -> Sequence[UUID]:
+    """The batches that have such jobs. It reads all jobs that failed."""
+    query = select(jobs.c.batch_id).distinct().where(jobs.c.state == JobState.FAILED, jobs.c.error_code == code)
+    return connection.execute(query.order_by(jobs.c.batch_id)).scalars().all()
+
+
 def named(connection: Connection, batch_id: UUID, custom_ids: Sequence[str]) -> Mapping[str, Row[UUID, str, str]]:
     """`id`, `custom_id` and `state` of those of these jobs that the batch has, by `custom_id`."""
     query = select(jobs.c.id, jobs.c.custom_id, jobs.c.state).where(jobs.c.batch_id == batch_id)

@@ -18,6 +18,7 @@ from app.runtime import Runtime
 from app.services import callbacks, claims, creation, orphans, status, sweeps
 from app.services.views import NewBatch, NewJob
 from app.tokens import CallbackSubject
+from tests.fakes import unrecognised
 
 HOSTILE = "<script>alert(1)</script>\u202e\u0645\u0631\u062d\u0628\u0627"
 
@@ -268,3 +269,12 @@ def test_an_orphan_is_discarded_by_a_post_with_a_reason(page: FlaskClient, runti
     assert "is discarded" in _say(page, f"{path}/discard", reason="not ours").text
     assert "There is none." in page.get("/admin/orphans").text
     assert page.get(path).status_code == 404
+
+
+def test_a_button_reads_stored_answers_again(page: FlaskClient, runtime: Runtime) -> None:
+    batch_id = _store(runtime, "one")
+    (claimed,) = claims.claim(runtime, "hive_v2", 1, is_idle=True)
+    callbacks.receive(runtime, claimed.submission.callback_url.rsplit("/", 1)[1], unrecognised())
+    path = f"/admin/batches/{ids.show('batch', batch_id)}"
+    assert "Read stored answers again" in page.get(path).text
+    assert "1 job read again, 0 jobs completed, at no cost." in _press(page, f"{path}/reparse").text
