@@ -294,4 +294,5 @@ worker_beats = Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("swept_at", UtcDateTime, nullable=False),
     Column("sweep_seconds", Float, nullable=False),
+    Column("clock_off_seconds", Float),
 )

@@ -2,20 +2,22 @@
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from app.clock import now
 from app.commits import GroupCommit
 from app.config import Settings
-from app.db import Database
+from app.db import Connection, Database
 from app.errors import UnsafeConfiguration
 from app.providers import registry
 from app.providers.base import Provider
 from app.providers.senders import Sender, new_sender
 from app.queue import Doorbell
 from app.singleflight import SingleFlight
+from app.store import schema
 from app.tokens import TokenSigner
 from app.transitions import Moment
 
@@ -30,7 +32,8 @@ class Runtime:
 
     `sending` submits and `asking` looks tasks up, apart, so that neither waits for the other. `drains` keeps to one run
     a provider. `stopping` is set when the process is to end: nothing new is claimed, what was not sent is handed
-    back. `sweeping_due` wakes its sweeper early.
+    back. `sweeping_due` wakes its sweeper early. `clock_is_off` is set while this machine's clock is too far from the
+    database's, which `database_clock` tells.
     """
 
     settings: Settings
@@ -43,6 +46,8 @@ class Runtime:
     drains: SingleFlight = field(default_factory=SingleFlight)
     stopping: threading.Event = field(default_factory=threading.Event)
     sweeping_due: threading.Event = field(default_factory=threading.Event)
+    clock_is_off: threading.Event = field(default_factory=threading.Event)
+    database_clock: Callable[[Connection], datetime | None] = schema.clock
     callback_commits: GroupCommit[Any, Any] = field(default_factory=GroupCommit)
 
     def moment(self) -> Moment:

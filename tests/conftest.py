@@ -11,6 +11,7 @@ import sqlalchemy
 from flask.testing import FlaskClient
 
 from app import create_app
+from app.clock import now
 from app.config import Settings
 from app.db import Database
 from app.models import metadata
@@ -111,7 +112,8 @@ def make_runtime(database_url: str) -> Iterator[MakeRuntime]:
 
     def make(**overrides: object) -> Runtime:
         runtime = build(make_settings(database_url=database_url, **overrides), RecordingDoorbell())
-        runtime = replace(runtime, providers={"hive_v2": FakeProvider()})
+        # The database knows nothing of a frozen clock.
+        runtime = replace(runtime, providers={"hive_v2": FakeProvider()}, database_clock=lambda _: now())
         made.append(runtime)
         return runtime
 

@@ -11,7 +11,7 @@ from celery.worker import WorkController
 
 from app.clock import now
 from app.runtime import Runtime
-from app.services import submission, sweeps
+from app.services import clocks, submission, sweeps
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no t
         self.failures = 0
 
     def start(self, _worker: WorkController) -> None:
+        self._guarded(clocks.check)  # before the first task: what a wrong clock claims is paid for
         self._thread.start()
 
     def stop(self, _worker: WorkController) -> None:

@@ -42,7 +42,7 @@ def claim(runtime: Runtime, provider: str, room: int, *, is_idle: bool) -> Seque
     The attempts, their alarms and their callback URLs are committed when this returns. `is_idle`: this process has
     nothing else under way for the provider, so a job that may have killed its last worker can go, alone.
     """
-    if runtime.settings.refusal_to_submit() is not None:
+    if runtime.settings.refusal_to_submit() is not None or runtime.clock_is_off.is_set():
         return ()
     claims, is_newly_full = _claim(runtime, provider, room, is_idle)
     if is_newly_full and not claims:

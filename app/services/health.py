@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from app.errors import DatabaseUnavailable
 from app.runtime import Runtime
-from app.services import holds
+from app.services import clocks, holds
 from app.services.views import Readiness, WorkerView
 from app.store import schema, workers
 
@@ -27,7 +27,12 @@ def readiness(runtime: Runtime) -> Readiness:
     except DatabaseUnavailable:
         logger.warning("not_ready", exc_info=True)  # its words name hosts and users, which is nobody's business
         return _not_ready("the database can't be reached or written", None)
-    views = tuple(WorkerView(row.worker, row.started_at, row.swept_at) for row in beats)
+    views = tuple(
+        WorkerView(
+            row.worker, row.started_at, row.swept_at, row.clock_off_seconds, clocks.is_off(row.clock_off_seconds)
+        )
+        for row in beats
+    )
     return Readiness(True, None, revision, views, views[0].swept_at if views else None, held)
 
 

@@ -3,18 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
-from app.clock import now
 from app.errors import DatabaseUnavailable
 from app.queue import try_ring
 from app.runtime import Runtime
-from app.services import health, holds
+from app.services import clocks, health, holds
 from app.services.views import Readiness
 from app.states import Outcome
-from app.store import schema, tallies
-
-CLOCKS_DIFFER_SECONDS = 2.0
+from app.store import tallies
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +42,14 @@ def _checks(runtime: Runtime, readiness: Readiness) -> Iterator[Check]:
 
 
 def _workers(runtime: Runtime, readiness: Readiness) -> Check:
-    """A sweep may take as long as the provider takes to answer a question."""
+    """A sweep may take as long as the provider takes to answer a question; who stands aside does not sweep."""
     if readiness.last_sweep_at is None:
         return Check("workers", False, "no worker has swept in the last two minutes")
     age = (runtime.moment().now - readiness.last_sweep_at).total_seconds()
     allowed = 2 * runtime.settings.sweep_seconds + runtime.settings.submit_timeout_seconds
-    return Check("workers", age <= allowed, f"{len(readiness.workers)} alive, the last sweep was {age:.1f} s ago")
+    aside = [f"; {each.worker} stands aside, its clock is off" for each in readiness.workers if each.stands_aside]
+    told = f"{len(readiness.workers)} alive, the last sweep was {age:.1f} s ago" + "".join(aside)
+    return Check("workers", age <= allowed and not aside, told)
 
 
 def _broker(runtime: Runtime) -> Check:
@@ -74,15 +72,11 @@ def _holds(runtime: Runtime) -> Check:
 
 
 def _clocks(runtime: Runtime) -> Check:
-    """The database's clock, asked for in the middle of the time that asking takes."""
-    before = now()
-    with runtime.database.reading() as connection:
-        theirs = schema.clock(connection)
-    after = now()
-    if theirs is None:
+    off_seconds = clocks.measure(runtime)
+    if off_seconds is None:
         return Check("clocks", True, "the database has no other clock than this machine's")
-    apart = max(before - theirs, theirs - after, timedelta(0)).total_seconds()
-    return Check("clocks", apart <= CLOCKS_DIFFER_SECONDS, f"this machine and the database are {apart:.1f} s apart")
+    detail = f"this machine and the database are {abs(off_seconds):.1f} s apart"
+    return Check("clocks", not clocks.is_off(off_seconds), detail)
 
 
 def _inbox(runtime: Runtime) -> Check:

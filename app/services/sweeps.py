@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.runtime import LOOKUPS_AT_ONCE, Runtime
-from app.services import budgets, finalizing, lookups, orphans, removal
+from app.services import budgets, clocks, finalizing, lookups, orphans, removal
 from app.services.moves import move
 from app.states import JobState
 from app.store import batches, holds, jobs, limits, workers
@@ -37,8 +37,11 @@ def sweep(runtime: Runtime, worker: str, run: Callable[[Step], bool | None] | No
     Raises:
         DatabaseUnavailable: what was not done is left to the next sweep.
     """
+    off_seconds = clocks.check(runtime)
+    if off_seconds is not None and runtime.clock_is_off.is_set():
+        return _stand_aside(runtime, worker, off_seconds)
     is_full = [run(step) if run else step(runtime) for step in STEPS]
-    return _look_ahead(runtime, worker, is_full=any(is_full))
+    return _look_ahead(runtime, worker, off_seconds, is_full=any(is_full))
 
 
 def begin(runtime: Runtime) -> None:
@@ -55,7 +58,15 @@ def end(runtime: Runtime, worker: str) -> None:
         workers.leave(connection, worker)
 
 
-def _look_ahead(runtime: Runtime, worker: str, *, is_full: bool) -> Swept:
+def _stand_aside(runtime: Runtime, worker: str, off_seconds: float) -> Swept:
+    """The sweep of a worker whose clock is off: only a sign of life, at the database's time."""
+    now, pause_seconds = runtime.moment().now, runtime.settings.sweep_seconds
+    with runtime.database.transaction() as connection:
+        workers.beat(connection, worker, now - timedelta(seconds=off_seconds), pause_seconds, off_seconds)
+    return Swept(now + timedelta(seconds=pause_seconds), ())
+
+
+def _look_ahead(runtime: Runtime, worker: str, off_seconds: float | None, *, is_full: bool) -> Swept:
     """The end of a sweep: a sign of life, and when the next is due; at once if a chunk was full.
 
     That is the earliest of the sweep interval, the next alarm, the next claim, the next rate slot, the end of a hold.
@@ -63,7 +74,7 @@ def _look_ahead(runtime: Runtime, worker: str, *, is_full: bool) -> Swept:
     now = runtime.moment().now
     with runtime.database.transaction() as connection:
         holds.remove_ended(connection, now)
-        workers.beat(connection, worker, now, runtime.settings.sweep_seconds)
+        workers.beat(connection, worker, now, runtime.settings.sweep_seconds, off_seconds)
         workers.forget(connection, now - timedelta(seconds=FORGET_WORKER_SECONDS))
     due = []
     with runtime.database.reading() as connection:

@@ -302,11 +302,13 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class WorkerView:
-    """A worker that has swept lately."""
+    """A worker that has swept lately. `stands_aside`: its clock is too far off, so it claims and sweeps nothing."""
 
     worker: str
     started_at: datetime
     swept_at: datetime
+    clock_off_seconds: float | None
+    stands_aside: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,14 @@ from app.models import worker_beats
 from app.store import dialects
 
 
-def beat(connection: Connection, worker: str, now: datetime, sweep_seconds: float) -> None:
+def beat(
+    connection: Connection, worker: str, now: datetime, sweep_seconds: float, clock_off_seconds: float | None
+) -> None:
     """This worker is alive and has just swept."""
-    row = {"worker": worker, "started_at": now, "swept_at": now, "sweep_seconds": sweep_seconds}
+    changing = {"swept_at": now, "clock_off_seconds": clock_off_seconds}
+    row = {"worker": worker, "started_at": now, "sweep_seconds": sweep_seconds} | changing
     statement = dialects.insert(connection, worker_beats).values(row)
-    connection.execute(statement.on_conflict_do_update(index_elements=["worker"], set_={"swept_at": now}))
+    connection.execute(statement.on_conflict_do_update(index_elements=["worker"], set_=changing))
 
 
 def listing(connection: Connection, since: datetime) -> Sequence[Row[Any]]:

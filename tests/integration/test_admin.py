@@ -278,3 +278,14 @@ def test_a_button_reads_stored_answers_again(page: FlaskClient, runtime: Runtime
     path = f"/admin/batches/{ids.show('batch', batch_id)}"
     assert "Read stored answers again" in page.get(path).text
     assert "1 job read again, 0 jobs completed, at no cost." in _press(page, f"{path}/reparse").text
+
+
+def test_a_worker_whose_clock_is_off_is_told_on_the_first_page(page: FlaskClient, runtime: Runtime) -> None:
+    sweeps.sweep(runtime, "worker-1")
+    assert "stands aside" not in page.get("/admin/").text
+    behind = dataclasses.replace(runtime, database_clock=lambda _: clock.now() + timedelta(seconds=90))
+    sweeps.sweep(behind, "worker-2")
+    runtime.clock_is_off.clear()
+    text = page.get("/admin/").text
+    assert "<code>worker-2</code> is 1 m 30 s" in text
+    assert "behind the database" in text

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -21,8 +22,7 @@ from app.runtime import Runtime
 from app.services import doctor, installation
 from app.services.callbacks import receive
 from app.services.installation import Check
-from app.store import holds, invariants
-from app.store.schema import HEAD
+from app.store import holds, invariants, schema
 from app.tokens import CallbackSubject
 from tests.conftest import MakeRuntime
 from tests.factories import deliver, record, submit, sweep, take, take_one
@@ -120,6 +120,12 @@ def test_a_worker_that_has_not_swept_for_long_is_told(runtime: Runtime, clock: F
     assert seen(runtime)["workers"] == Check("workers", False, "1 alive, the last sweep was 21.0 s ago")
 
 
+def test_a_worker_that_stands_aside_is_told(runtime: Runtime) -> None:
+    sweep(replace(runtime, database_clock=lambda _: now() - timedelta(seconds=3)))
+    found = seen(runtime)["workers"]
+    assert (found.is_ok, found.detail.endswith("stands aside, its clock is off")) == (False, True)
+
+
 def test_a_broker_that_is_not_there_is_told(make_runtime: MakeRuntime) -> None:
     found = seen(make_runtime(broker_url="redis://127.0.0.1:9/0"))["broker"]
     assert (found.is_ok, "Connection refused" in found.detail) == (False, True)
@@ -144,7 +150,7 @@ def test_a_hold_that_ends_by_itself_is_listed_and_one_for_a_person_is_told(runti
 
 def test_a_database_with_another_clock_is_told(runtime: Runtime) -> None:
     with freeze_time(now() - timedelta(seconds=60)):
-        found = seen(runtime)["clocks"]
+        found = seen(replace(runtime, database_clock=schema.clock))["clocks"]
     assert found.is_ok is runtime.database.is_sqlite
     if not runtime.database.is_sqlite:
         assert found.detail.startswith("this machine and the database are 60.")
@@ -168,7 +174,7 @@ def older(runtime: Runtime) -> Iterator[Runtime]:
     """A runtime on a database that another version left behind."""
     set_revision(runtime.database, "older")
     yield runtime
-    set_revision(runtime.database, HEAD)
+    set_revision(runtime.database, schema.HEAD)
 
 
 def set_revision(database: Database, revision: str) -> None:
@@ -177,7 +183,7 @@ def set_revision(database: Database, revision: str) -> None:
 
 
 def test_of_a_database_of_another_version_nothing_else_is_said(older: Runtime) -> None:
-    assert installation.check(older) == (Check("database", False, f"schema is older, this code needs {HEAD}"),)
+    assert installation.check(older) == (Check("database", False, f"schema is older, this code needs {schema.HEAD}"),)
 
 
 # --- the command ---

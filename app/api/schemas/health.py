@@ -24,11 +24,13 @@ class HealthOut(Output):
 
 
 class WorkerOut(Output):
-    """A worker that has swept lately."""
+    """A worker that has swept lately; it stands aside while its clock is too far from the database's."""
 
     worker: str
     started_at: datetime
     swept_at: datetime
+    clock_off_seconds: float | None
+    stands_aside: bool
 
 
 class HoldOut(Output):

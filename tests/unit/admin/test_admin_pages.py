@@ -179,7 +179,7 @@ def test_a_hold_is_told_with_its_reason_and_its_end() -> None:
 
 
 def test_the_last_sweep_is_told_and_its_absence_too() -> None:
-    worker = WorkerView("w1", NOW, NOW)
+    worker = WorkerView("w1", NOW, NOW, None, stands_aside=False)
     fresh = _batches(workers=(worker,), last_sweep_at=NOW - timedelta(seconds=4))
     assert re.search(r"1 worker, last sweep\s*<time [^>]*>4 s ago", fresh)
     stale = _batches(last_sweep_at=NOW - timedelta(minutes=5))

@@ -1,4 +1,4 @@
-"""Orphans that are matched again, and those that somebody discarded.
+"""Orphans that are matched again, those that somebody discarded, and by how much each worker's clock is off.
 
 A migration must suit the previous code: add now, remove in a later release. Never edit it once merged.
 """
@@ -6,7 +6,7 @@ A migration must suit the previous code: add now, remove in a later release. Nev
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004_orphans"
+revision = "0004_orphans_and_clocks"
 down_revision = "0003_brakes"
 
 INDEXES = (
@@ -16,6 +16,7 @@ INDEXES = (
 
 
 def upgrade() -> None:
+    op.add_column("worker_beats", sa.Column("clock_off_seconds", sa.Float(), nullable=True))
     op.add_column("callbacks", sa.Column("rematch_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("callbacks", sa.Column("discarded_at", sa.DateTime(timezone=True), nullable=True))
     op.execute("UPDATE callbacks SET rematch_at = received_at WHERE outcome = 'orphan'")
