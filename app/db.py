@@ -24,6 +24,27 @@ __all__ = ["Connection", "Database", "UtcDateTime"]
 _BUSY = frozenset({"40", "55"})
 _AWAY = frozenset({"08", "25", "53", "57", "58"})
 _IDLE_SECONDS = 1.0
+_TROUBLES = {
+    "53100": "the disk of the database is full",
+    "53300": "the database has no connection left",
+    "53": "the database has run out of resources",
+    "25006": "the database is read-only: a standby, or in recovery",
+    "57014": "the database is too slow: it gave up on a statement",
+    "57P": "the database is stopping or starting",
+    "58": "the database can't read or write its files",
+    "SQLITE_FULL": "the disk of the database is full",
+    "SQLITE_READONLY": "the database is read-only",
+    "SQLITE_CANTOPEN": "the database's file can't be opened",
+    "SQLITE_IOERR": "the database can't read or write its file: is the disk full?",
+    "SQLITE_BUSY": "the database is locked by another process",
+}
+# A connection that PostgreSQL refuses has no code.
+_REFUSALS = {
+    "starting up": "the database is starting",
+    "shutting down": "the database is stopping",
+    "recovery": "the database is in recovery",
+    "too many clients": "the database has no connection left",
+}
 _POSTGRES_OPTIONS = "-c statement_timeout=30s -c lock_timeout=2s -c idle_in_transaction_session_timeout=30s"
 
 
@@ -88,15 +109,26 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except PoolTimeout as error:
-        raise DatabaseUnavailable(_summary(error)) from error
+        raise DatabaseUnavailable(_summary(error), "the database is too slow: no connection is free") from error
     except (DBAPIError, psycopg.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         kind = (getattr(cause, "sqlstate", None) or "")[:2]
         if kind in _BUSY:
-            raise DatabaseBusy(_summary(error)) from None  # a driver's own words quote the row that it was at
+            raise DatabaseBusy(
+                _summary(error), "the database is busy"
+            ) from None  # a driver's own words quote the row that it was at
         if kind in _AWAY or (not kind and isinstance(error, (OperationalError, psycopg.OperationalError))):
-            raise DatabaseUnavailable(_summary(error)) from None
+            raise DatabaseUnavailable(_summary(error), _trouble(cause)) from None
         raise
+
+
+def _trouble(cause: BaseException | None) -> str:
+    """What is wrong, as far as the driver tells: by its code, or, where a connection is refused, by its words."""
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None) or ""
+    words = str(cause)
+    told = [trouble for sign, trouble in _TROUBLES.items() if code.startswith(sign)]
+    told += [trouble for sign, trouble in _REFUSALS.items() if sign in words]
+    return told[0] if told else "the database can't be reached or written"
 
 
 def _summary(error: Exception) -> str:

@@ -53,7 +53,14 @@ class NotAuthenticated(HivebatchError):
 
 
 class DatabaseUnavailable(HivebatchError):
-    """The database can't keep anything now; try again later."""
+    """The database can't keep anything now; try again later.
+
+    `trouble` says why, in words that name no host, user or row, so that anybody may read them.
+    """
+
+    def __init__(self, message: str = "", trouble: str = "the database can't be reached or written") -> None:
+        super().__init__(message)
+        self.trouble = trouble
 
 
 class DatabaseBusy(DatabaseUnavailable):

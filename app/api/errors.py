@@ -61,7 +61,9 @@ def of_ours(error: HivebatchError) -> Response:
     # What the database says is for the operator, who finds it in the log.
     is_outage = status is HTTPStatus.SERVICE_UNAVAILABLE
     if is_outage:
-        logger.warning("database_unavailable", extra={"route": _route(), "reason": str(error)})
+        logger.warning(
+            "database_unavailable", extra={"route": _route(), "reason": str(error), "trouble": _trouble(error)}
+        )
     detail = "The database is not available; try again later." if is_outage else str(error)
     items = error.problems if isinstance(error, InvalidInput) else ()
     problem = ProblemOut(
@@ -113,6 +115,10 @@ def item(problem: Problem) -> ProblemItemOut:
 def _response(problem: ProblemOut, headers: dict[str, str]) -> Response:
     body = problem.model_dump_json(exclude_none=True)
     return Response(body, problem.status, headers, content_type=PROBLEM_JSON)
+
+
+def _trouble(error: HivebatchError) -> str | None:
+    return error.trouble if isinstance(error, DatabaseUnavailable) else None
 
 
 def _type(kind: type[HivebatchError]) -> str:

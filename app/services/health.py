@@ -24,9 +24,10 @@ def readiness(runtime: Runtime) -> Readiness:
             schema.write_probe(connection)
             beats = workers.listing(connection, since=runtime.moment().now - SILENT_AFTER)
         held = holds.listing(runtime)
-    except DatabaseUnavailable:
-        logger.warning("not_ready", exc_info=True)  # its words name hosts and users, which is nobody's business
-        return _not_ready("the database can't be reached or written", None)
+    except DatabaseUnavailable as error:
+        # Its own words name hosts and users, which is nobody's business.
+        logger.warning("not_ready", exc_info=True, extra={"trouble": error.trouble})
+        return _not_ready(error.trouble, None)
     views = tuple(
         WorkerView(
             row.worker, row.started_at, row.swept_at, row.clock_off_seconds, clocks.is_off(row.clock_off_seconds)

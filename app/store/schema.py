@@ -20,7 +20,12 @@ def revision(connection: Connection) -> str | None:
 
 
 def write_probe(connection: Connection) -> None:
-    """Write nothing; raises what a real write would. No row is touched, so it waits for nobody."""
+    """Write nothing that matters; raises what a real write would. No row is touched, so it waits for nobody.
+
+    A file gets a page of its header again at the commit, or a full disk would not show.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA user_version = 0")
     connection.execute(update(limits).where(false()).values(provider=limits.c.provider))
 
 
