@@ -39,6 +39,7 @@ VALUES: dict[str, tuple[object, str, object]] = {
     "hive_key": ((), "one,two", (SecretStr("one"), SecretStr("two"))),
     "hive_task_path": (None, "/api/v2/task?task_id={task_id}", "/api/v2/task?task_id={task_id}"),
     "hive_permanent_codes": ((), "7, 8", ("7", "8")),
+    "unauthenticated_callbacks": ("refuse", "quarantine", "quarantine"),
     "callback_timeout_seconds": (600.0, "0.25", 0.25),
     "submit_timeout_seconds": (30.0, "2.5", 2.5),
     "unknown_grace_seconds": (300.0, "0.5", 0.5),
