@@ -1,4 +1,4 @@
-"""Tokens and manifests: what was signed is found again; whatever was touched is not."""
+"""Tokens, manifests and echoes: what was signed is found again; whatever was touched is not."""
 
 import base64
 from uuid import UUID
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.tokens import CallbackSubject, ManifestSigner, TokenSigner
+from app.tokens import CallbackSubject, EchoSigner, ManifestSigner, TokenSigner
 
 SUBJECT = CallbackSubject(UUID(int=1), UUID(int=2))
 KEY, NEXT_KEY, FOREIGN_KEY = "a" * 32, "b" * 32, "c" * 32
@@ -163,3 +163,62 @@ def test_manifests_and_callbacks_are_signed_with_different_keys() -> None:
     assert bytes.fromhex(ManifestSigner([KEY]).key_id) not in raw(TOKEN)
     payload = raw(TOKEN)[:-20]
     assert bytes.fromhex(ManifestSigner([KEY]).sign(payload))[:20] != raw(TOKEN)[-20:]
+
+
+# --- echoes ---
+
+
+def test_a_question_has_one_answer_and_no_two_are_the_same() -> None:
+    echoes = EchoSigner([KEY])
+    first, second = echoes.question(), echoes.question()
+    assert first != second
+    assert echoes.answer(first) == echoes.answer(first)
+    assert echoes.answer(first) not in {None, echoes.answer(second)}
+    assert set(first) <= set(ALPHABET)
+
+
+def test_an_answer_tells_nothing_of_what_was_asked() -> None:
+    echoes = EchoSigner([KEY])
+    question = echoes.question()
+    answer = echoes.answer(question)
+    assert answer is not None
+    assert answer not in question
+    assert not question.endswith(answer)
+
+
+def test_another_installation_can_neither_ask_nor_answer() -> None:
+    question = EchoSigner([KEY]).question()
+    assert EchoSigner([FOREIGN_KEY]).answer(question) is None
+
+
+@pytest.mark.parametrize("position", range(40))
+def test_no_byte_of_a_question_can_be_changed(position: int) -> None:
+    echoes = EchoSigner([KEY])
+    content = raw(echoes.question())
+    assert len(content) == 40
+    assert echoes.answer(spelled(bytes([*content[:position], content[position] ^ 1, *content[position + 1 :]]))) is None
+
+
+def test_a_callback_token_is_no_question_and_a_question_is_no_callback_token() -> None:
+    assert EchoSigner([KEY]).answer(TOKEN) is None
+    assert SIGNER.verify(EchoSigner([KEY]).question()) is None
+
+
+def test_an_answer_is_no_question() -> None:
+    echoes = EchoSigner([KEY])
+    content, answer = raw(echoes.question()), echoes.answer(echoes.question())
+    assert answer is not None
+    assert echoes.answer(spelled(content[:20] + raw(answer))) is None
+
+
+def test_during_a_rotation_old_and_new_processes_answer_each_other() -> None:
+    old, new = EchoSigner([KEY]), EchoSigner([NEXT_KEY, KEY])
+    question = old.question()
+    assert new.answer(question) == old.answer(question)
+    assert old.answer(new.question()) is None
+
+
+@settings(deadline=None)
+@given(st.text(max_size=100))
+def test_no_text_breaks_an_echo(text: str) -> None:
+    assert EchoSigner([KEY]).answer(text) is None
