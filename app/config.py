@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None, description="Where the provider reaches this service; `up` knows its own address."
     )
+    echo: Literal["on", "off"] = Field(
+        "on", description="Submit only while this service reaches itself at its public URL; `off`: submit blindly."
+    )
     hive_url: str = Field("https://api.thehive.ai", description="Base URL of the V2 API.")
     hive_key: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="V2 project key; two, comma-separated, while one is rotated."
@@ -236,6 +239,11 @@ class Settings(BaseSettings):
                 "callbacks: set it to the public https URL of this service."
             )
         return None
+
+    @property
+    def asks_for_echo(self) -> bool:
+        """Whether this service has to reach itself at its public URL before it submits."""
+        return self.echo == "on" and self.refusal_to_submit() is None
 
 
 SECRETS = ("secret_key", "admin_password", "dev_key", "hive_key", "database_url", "broker_url")

@@ -1,5 +1,6 @@
 """Ids: UUIDv7 made by the application, shown to people with a prefix that says what they name."""
 
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -13,6 +14,11 @@ Kind = Literal["batch", "job", "attempt", "callback"]
 def new_id() -> UUID:
     """A time-ordered id (RFC 9562, version 7)."""
     return uuid7()
+
+
+def lowest(at: datetime) -> UUID:
+    """The lowest id that can have been made at this instant, so a bound for what was made since, by the same clock."""
+    return UUID(int=int(at.timestamp() * 1000) << 80)
 
 
 def show(kind: Kind, value: UUID) -> str:

@@ -245,6 +245,10 @@ limits = Table(
     Column("provider", String(64), primary_key=True),
     Column("next_slot_at", UtcDateTime, nullable=False),
     Column("is_full", Boolean, nullable=False),
+    Column("echoed_url", Text),
+    Column("echoed_at", UtcDateTime),
+    Column("echo_due_at", UtcDateTime),
+    Column("listening_since", UtcDateTime),
 )
 
 breakers = Table(

@@ -12,13 +12,14 @@ from app.commits import GroupCommit
 from app.config import Settings
 from app.db import Connection, Database
 from app.errors import UnsafeConfiguration
+from app.outbound import Outside
 from app.providers import registry
 from app.providers.base import Provider
 from app.providers.senders import Sender, new_sender
 from app.queue import Doorbell
 from app.singleflight import SingleFlight
 from app.store import schema
-from app.tokens import TokenSigner
+from app.tokens import EchoSigner, TokenSigner
 from app.transitions import Moment
 
 LOOKUPS_AT_ONCE = 16
@@ -32,14 +33,15 @@ class Runtime:
 
     `sending` submits and `asking` looks tasks up, apart, so that neither waits for the other. `drains` keeps to one run
     a provider. `stopping` is set when the process is to end: nothing new is claimed, what was not sent is handed
-    back. `sweeping_due` wakes its sweeper early. `clock_is_off` is set while this machine's clock is too far from the
-    database's, which `database_clock` tells.
+    back. `sweeping_due` wakes its sweeper early; `echo_needed` tells it that jobs wait for an echo. `clock_is_off` is
+    set while this machine's clock is too far from the database's, which `database_clock` tells.
     """
 
     settings: Settings
     database: Database
     providers: Mapping[str, Provider]
     signer: TokenSigner
+    echoes: EchoSigner
     doorbell: Doorbell
     sending: Sender
     asking: Sender
@@ -48,11 +50,18 @@ class Runtime:
     sweeping_due: threading.Event = field(default_factory=threading.Event)
     clock_is_off: threading.Event = field(default_factory=threading.Event)
     database_clock: Callable[[Connection], datetime | None] = schema.clock
+    echo_needed: threading.Event = field(default_factory=threading.Event)
+    outside: Outside = field(default_factory=Outside)
     callback_commits: GroupCommit[Any, Any] = field(default_factory=GroupCommit)
 
     def moment(self) -> Moment:
         """Now, with the times that this installation allows."""
         return Moment(now(), self.settings.timing)
+
+    def need_echo(self) -> None:
+        """Have an echo asked for soon, by the sweeper: nobody else waits for it."""
+        self.echo_needed.set()
+        self.sweeping_due.set()
 
     def close(self) -> None:
         """End what runs for it: the doorbell's thread, the senders, the connections."""
@@ -81,6 +90,7 @@ def build(settings: Settings, doorbell: Doorbell) -> Runtime:
         database=Database(settings.resolved_database_url),
         providers=registry(settings),
         signer=TokenSigner(settings.secret_keys),
+        echoes=EchoSigner(settings.secret_keys),
         doorbell=doorbell,
         sending=new_sender(settings, settings.connections),
         asking=new_sender(settings, LOOKUPS_AT_ONCE),

@@ -27,7 +27,10 @@ _IS_CI = bool(os.environ.get("CI"))
 
 
 def make_settings(**overrides: object) -> Settings:
-    """Settings for a test: a loopback provider that nobody serves, and times that are easy to count with."""
+    """Settings for a test: a loopback provider that nobody serves, and times that are easy to count with.
+
+    Nobody serves the public URL either, so no echo is asked for.
+    """
     chosen: dict[str, object] = {
         "secret_key": "a-secret-key-for-tests-of-32-chars",
         "admin_password": "a-password",
@@ -43,6 +46,7 @@ def make_settings(**overrides: object) -> Settings:
         "sweep_seconds": 5.0,
         "max_attempts": 3,
         "connections": 4,
+        "echo": "off",
     }
     return Settings(**{**chosen, **overrides})  # type: ignore[arg-type]  # pydantic checks them
 

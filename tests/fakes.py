@@ -56,6 +56,23 @@ class FakeProvider:
         yield
 
 
+class FakeOutside:
+    """The way from outside to this installation: open, unless `script` says next what goes wrong.
+
+    `asked` is what it was asked for; `broken`, if set, goes wrong every time.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.broken: str | None = None
+        self.script: deque[str | None] = deque()
+
+    def ask(self, url: str, proof: str) -> str | None:
+        assert proof
+        self.asked.append(url)
+        return self.script.popleft() if self.script else self.broken
+
+
 class RecordingDoorbell:
     """Remembers for whom it was rung."""
 

@@ -150,6 +150,7 @@ def test_every_state_is_reached_from_queued() -> None:
 WITHOUT_A_KEY = {
     "callbacks.receive_hive": "token",
     "callbacks.receive_unproven": "none",
+    "callbacks.echo": "token",
     "health.healthz": "none",
     "health.readyz": "none",
     "health.openapi_document": "none",

@@ -38,7 +38,9 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no t
         self.failures = 0
 
     def start(self, _worker: WorkController) -> None:
-        self._guarded(clocks.check)  # before the first task: what a wrong clock claims is paid for
+        # Before the worker takes its first task: what a wrong clock claims is paid for.
+        self._guarded(clocks.check)
+        self._guarded(sweeps.begin)
         self._thread.start()
 
     def stop(self, _worker: WorkController) -> None:
@@ -50,7 +52,6 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no t
         self._guarded(lambda runtime: sweeps.end(runtime, self._name))
 
     def _run(self) -> None:
-        self._guarded(sweeps.begin)
         while not self._runtime.stopping.is_set():
             self._runtime.sweeping_due.clear()
             self._runtime.sweeping_due.wait(self._sweep())

@@ -6,9 +6,9 @@ from app.api import render
 from app.api.body import chunks
 from app.api.context import runtime
 from app.api.operations import Answer, Operation
-from app.api.schemas.health import OkOut
+from app.api.schemas.health import EchoOut, OkOut
 from app.errors import NotFound
-from app.services import callbacks, quarantine
+from app.services import callbacks, echoes, quarantine
 
 blueprint = Blueprint("callbacks", __name__, url_prefix="/callbacks")
 
@@ -48,3 +48,23 @@ def receive_unproven() -> Response:
     except NotFound:
         abort(404)
     return render.answer(OkOut())
+
+
+@blueprint.get("/echo/<token>")
+@Operation(
+    summary="Prove to this installation that it was reached",
+    auth="token",
+    answers={200: Answer("The proof that the token asks for.", EchoOut)},
+    problems=(404,),
+)
+def echo(token: str) -> Response:
+    """Answer a question that a worker asked through the public URL; the database is not asked."""
+    proof = echoes.prove(runtime(), token)
+    if proof is None:
+        abort(404)
+    return proven(proof)
+
+
+def proven(proof: str) -> Response:
+    """The answer to a question of ours, for this once."""
+    return render.answer(EchoOut(proof=proof), headers={"Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""The ASGI application: a callback waits for its commit without holding a thread; all else is Flask's."""
+"""The ASGI application: callbacks, and the echoes that stand for them, hold no thread; all else is Flask's."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,19 +7,22 @@ from flask import Flask, Response
 
 from app.api import errors, render
 from app.api.bridge import Bridge, Disconnected, Message, Receive, Scope, Send, pieces
+from app.api.callbacks import proven
 from app.api.schemas.health import OkOut
 from app.errors import HivebatchError, NotFound
 from app.runtime import Runtime
-from app.services import callbacks
+from app.services import callbacks, echoes
 from app.tokens import CallbackSubject
 
 CALLBACKS = "/callbacks/hive/"
+ECHOES = "/callbacks/echo/"
 
 
 class Front:
     """In front of Flask for the one path that is hot, with the same service behind it as the route has.
 
-    A token that is not good is left to Flask, before a byte of the body is read.
+    A token that is not good is left to Flask, before a byte of the body is read. An echo goes the same way, so that
+    it comes back whenever callbacks get through, however busy Flask's threads are.
     """
 
     def __init__(self, app: Flask) -> None:
@@ -30,22 +33,28 @@ class Front:
         self._bridge = Bridge(app, settings.web_threads, most)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        subject = self._subject(scope)
-        if subject is None:
+        proof, subject = self._proof(scope), self._subject(scope)
+        if proof is not None:
+            await _answer(send, _messages(proven(proof)))
+        elif subject is not None:
+            await self._receive(subject, receive, send)
+        else:
             await self._bridge(scope, receive, send)
-            return
+
+    async def _receive(self, subject: CallbackSubject, receive: Receive, send: Send) -> None:
         try:
             body = b"".join([piece async for piece in pieces(receive, self._runtime.settings.max_callback_bytes + 1)])
         except Disconnected:
             return  # half a body is none
-        for message in await self._take(subject, body):
-            await send(message)
+        await _answer(send, await self._take(subject, body))
+
+    def _proof(self, scope: Scope) -> str | None:
+        token = _token(scope, "GET", ECHOES)
+        return None if token is None else echoes.prove(self._runtime, token)
 
     def _subject(self, scope: Scope) -> CallbackSubject | None:
-        path: str = scope["path"]
-        if scope["method"] != "POST" or not path.startswith(CALLBACKS):
-            return None
-        return self._runtime.signer.verify(path.removeprefix(CALLBACKS))
+        token = _token(scope, "POST", CALLBACKS)
+        return None if token is None else self._runtime.signer.verify(token)
 
     async def _take(self, subject: CallbackSubject, body: bytes) -> Sequence[Message]:
         try:
@@ -56,6 +65,16 @@ class Front:
         except HivebatchError as error:
             return _messages(errors.of_ours(error))
         return _KEPT
+
+
+def _token(scope: Scope, method: str, prefix: str) -> str | None:
+    path: str = scope["path"]
+    return path.removeprefix(prefix) if scope["method"] == method and path.startswith(prefix) else None
+
+
+async def _answer(send: Send, messages: Sequence[Message]) -> None:
+    for message in messages:
+        await send(message)
 
 
 def _messages(response: Response) -> Sequence[Message]:

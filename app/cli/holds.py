@@ -17,7 +17,7 @@ def listing() -> None:
     with local.opened() as runtime:
         found = service.listing(runtime)
     for hold in found:
-        until = f"until {hold.until:%Y-%m-%d %H:%M:%S} UTC" if hold.until else "until lifted"
+        until = f"until {hold.until:%Y-%m-%d %H:%M:%S} UTC" if hold.until else f"until {hold.ends}"
         click.echo(f"{hold.scope} {hold.scope_id} {hold.reason}  {until}  {hold.message}")
     if not found:
         click.echo("Nothing is held.")

@@ -4,12 +4,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from app.db import Connection
 from app.ids import new_id, read, show
 from app.providers.base import Submission
 from app.runtime import Runtime
+from app.services import brakes
+from app.services.brakes import Brake
 from app.services.moves import move_cases
 from app.states import Case
 from app.store import inputs, jobs, limits
@@ -63,11 +66,16 @@ def _claim(runtime: Runtime, provider: str, room: int, is_idle: bool) -> tuple[S
             room, _free_slots(settings.rate_per_second, (first_slot_at - moment.now).total_seconds(), ahead_seconds)
         )
         standing = limits.standing(connection, provider, moment.now)
-        if room <= 0 or ("provider", provider) in standing.held:
+        brake = brakes.brake(settings, provider, limit, standing.held, moment.now)
+        if room <= 0 or brake.most_in_flight == 0:
+            if brake.needs_echo:
+                runtime.need_echo()
             return (), False
         room = min(room, standing.room)
-        room_in_flight = settings.max_in_flight - standing.in_flight
-        chosen = _choose(connection, provider, moment, min(room, room_in_flight), standing, is_idle)
+        room_in_flight = brake.most_in_flight - standing.in_flight
+        chosen = _choose(connection, provider, moment, min(room, room_in_flight), standing, brake, is_idle)
+        if brake.needs_echo and len(chosen) < min(room, room_in_flight):
+            runtime.need_echo()  # what is left may be of a batch that is newer than the last one
         claimed = {job_id: new_id() for job_id in chosen}
         cases = {job_id: case for job_id, (case, _) in chosen.items()}
         move_cases(connection, cases, [(job_id, Claimed(claimed[job_id])) for job_id in chosen], moment)
@@ -84,7 +92,13 @@ def _claim(runtime: Runtime, provider: str, room: int, is_idle: bool) -> tuple[S
 
 
 def _choose(
-    connection: Connection, provider: str, moment: Moment, room: int, standing: limits.Standing, is_idle: bool
+    connection: Connection,
+    provider: str,
+    moment: Moment,
+    room: int,
+    standing: limits.Standing,
+    brake: Brake,
+    is_idle: bool,
 ) -> Mapping[UUID, tuple[Case, inputs.Asked]]:
     """A suspect alone, if one is due and this process is idle for it; else whatever there is room for.
 
@@ -92,14 +106,15 @@ def _choose(
     """
     if room <= 0:
         return {}
-    held = [read("batch", scope_id) for scope, scope_id in standing.held if scope == "batch"]
+    held = [read("batch", scope_id) for scope, scope_id, _ in standing.held if scope == "batch"]
+    claimable = partial(jobs.claimable, connection, provider, moment.now, held=held, created_by=brake.created_by)
     if standing.has_suspect:
-        suspects = jobs.claimable(connection, provider, moment.now, 1, suspect=True, held=held)
+        suspects = claimable(1, suspect=True)
         waited_long = moment.now - SUSPECT_PATIENCE
         overdue = any(case.job.due_at and case.job.due_at < waited_long for case, _ in suspects.values())
         if suspects and (is_idle or overdue):
             return suspects if is_idle else {}
-    return jobs.claimable(connection, provider, moment.now, room, suspect=False, held=held)
+    return claimable(room, suspect=False)
 
 
 def _free_slots(rate: float | None, first_in_seconds: float, ahead_seconds: float) -> int:

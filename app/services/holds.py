@@ -1,12 +1,15 @@
 """Holds, as people see and lift them."""
 
+from datetime import datetime
+
 from app.db import Connection
 from app.errors import NotFound
 from app.runtime import Runtime
 from app.services import breakers
+from app.services.brakes import ECHO_FAILED, SILENCE, ends
 from app.services.shown import hold_view
 from app.services.views import HoldView
-from app.store import audit, holds
+from app.store import audit, holds, limits
 
 
 def listing(runtime: Runtime) -> tuple[HoldView, ...]:
@@ -22,25 +25,30 @@ def by_settings(runtime: Runtime) -> tuple[HoldView, ...]:
     refusal, now = runtime.settings.refusal_to_submit(), runtime.moment().now
     if refusal is None:
         return ()
-    return tuple(HoldView("provider", name, "settings", refusal, now, None, "settings") for name in runtime.providers)
+    end = ends("settings", None)
+    return tuple(
+        HoldView("provider", name, "settings", refusal, now, None, "settings", end) for name in runtime.providers
+    )
 
 
 def lift(runtime: Runtime, scope: str, scope_id: str, reason: str, actor: str) -> None:
-    """End a hold now; submitting goes on.
+    """End a hold now; submitting goes on. One for a failed echo comes back if the next fails too.
 
     Raises:
         NotFound: nothing is held for this reason.
     """
     now = runtime.moment().now
     with runtime.database.transaction() as connection:
-        if not _lift(connection, scope, scope_id, reason):
+        if not _lift(connection, scope, scope_id, reason, now):
             raise NotFound("hold", f"{scope} {scope_id} {reason}")
         audit.add(connection, now, actor, "hold.lift", f"{scope}:{scope_id}", reason=reason)
     for provider in runtime.providers:
         runtime.doorbell.ring(provider)
 
 
-def _lift(connection: Connection, scope: str, scope_id: str, reason: str) -> bool:
+def _lift(connection: Connection, scope: str, scope_id: str, reason: str, now: datetime) -> bool:
     if (scope, reason) == ("provider", breakers.REASON):
         return breakers.reset(connection, scope_id)
+    if scope == "provider" and reason in {ECHO_FAILED, SILENCE}:
+        limits.listen_again(connection, scope_id, now)
     return holds.lift(connection, scope, scope_id, reason)

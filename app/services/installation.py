@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from app.errors import DatabaseUnavailable
 from app.queue import try_ring
@@ -10,7 +12,7 @@ from app.runtime import Runtime
 from app.services import clocks, health, holds
 from app.services.views import Readiness
 from app.states import Outcome
-from app.store import tallies
+from app.store import limits, tallies
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ def _checks(runtime: Runtime, readiness: Readiness) -> Iterator[Check]:
     yield _broker(runtime)
     yield _settings(runtime)
     yield _holds(runtime)
+    yield _echo(runtime)
     yield _clocks(runtime)
     yield _inbox(runtime)
 
@@ -69,6 +72,23 @@ def _holds(runtime: Runtime) -> Check:
     standing = [hold for hold in holds.listing(runtime) if hold.reason != "settings"]
     told = [f"{hold.scope} {hold.scope_id} {hold.reason}: {hold.message}" for hold in standing]
     return Check("holds", all(hold.until for hold in standing), "; ".join(told) or "nothing is held")
+
+
+def _echo(runtime: Runtime) -> Check:
+    """As the workers left it; why it did not come back stands with the holds."""
+    if not runtime.settings.asks_for_echo:
+        return Check("echo", True, "not asked for")
+    with runtime.database.reading() as connection:
+        found = {provider: limits.get(connection, provider) for provider in runtime.providers}
+    told = {provider: _last_echo(limit, runtime.moment().now) for provider, limit in found.items()}
+    words = "; ".join(f"{provider}: {each or 'none has come back'}" for provider, each in told.items())
+    return Check("echo", None not in told.values(), words)
+
+
+def _last_echo(limit: Any, at: datetime) -> str | None:
+    if limit is None or limit.echoed_url is None:
+        return None
+    return f"back from {limit.echoed_url}, asked for {(at - limit.echoed_at).total_seconds():.0f} s ago"
 
 
 def _clocks(runtime: Runtime) -> Check:

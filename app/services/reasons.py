@@ -8,22 +8,14 @@ from app.services.views import HoldView, ReasonView
 from app.states import AttemptState, JobState
 from app.store.waiting import Group
 
-_ENDS = {
-    "paused": "somebody resumes the batch",
-    "budget": "the batch gets a higher budget",
-    "key_refused": "an operator lifts the hold, or a worker starts with another key",
-    "misconfigured": "an operator lifts the hold, or a worker starts with other settings",
-    "settings": "the service runs with other settings",
-    "breaker": "its time is over; then one submit tries",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What is known of a batch, or of one of its jobs, at one moment.
 
     `holds` are those on the batch and on its provider, and what the settings forbid. `has_tripped`: the breaker has,
-    and nothing has succeeded since. `before`: how many jobs are claimed before the one that is asked about.
+    and nothing has succeeded since. `needs_echo`: one has to come back before the batch is submitted from. `before`:
+    how many jobs are claimed before the one that is asked about.
     """
 
     now: datetime
@@ -32,6 +24,7 @@ class Snapshot:
     expires_at: datetime
     holds: tuple[HoldView, ...]
     has_tripped: bool
+    needs_echo: bool
     in_flight: int
     max_in_flight: int
     next_slot_at: datetime | None
@@ -87,9 +80,11 @@ def _unattended(snapshot: Snapshot) -> Iterator[ReasonView]:
 
 def _held(snapshot: Snapshot, due: int) -> Iterator[ReasonView]:
     for hold in snapshot.holds:
-        by_itself = "its time is over" if hold.until else "somebody lifts the hold"
         words = f"The {hold.scope} is held ({hold.placed_by}): {hold.message}"
-        yield ReasonView(hold.reason, words, due, hold.since, hold.until, _ENDS.get(hold.reason, by_itself))
+        yield ReasonView(hold.reason, words, due, hold.since, hold.until, hold.ends)
+    if snapshot.needs_echo and not snapshot.holds:
+        words = "Before that the service has to reach itself at its public URL once more."
+        yield ReasonView("echo_awaited", words, due, None, None, "the echo comes back; a worker asks for it at once")
     if snapshot.has_tripped and all(hold.reason != "breaker" for hold in snapshot.holds):
         words = f"The breaker of {snapshot.provider} lets one submit at a time go and try."
         yield ReasonView("breaker_probe", words, due, None, None, "a submit succeeds")

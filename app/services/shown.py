@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.errors import Problem
+from app.services import brakes
 from app.services.views import (
     AttemptView,
     BatchStatus,
@@ -69,7 +70,8 @@ def _status(row: Any, *, is_held: bool) -> BatchStatus:
 
 def hold_view(row: Any) -> HoldView:
     """A hold's row."""
-    return HoldView(row.scope, row.scope_id, row.reason, row.message, row.since, row.until, row.placed_by)
+    ends = brakes.ends(row.reason, row.until)
+    return HoldView(row.scope, row.scope_id, row.reason, row.message, row.since, row.until, row.placed_by, ends)
 
 
 def job_view(row: Any) -> JobView:

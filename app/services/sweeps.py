@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from app.runtime import LOOKUPS_AT_ONCE, Runtime
-from app.services import budgets, clocks, finalizing, lookups, orphans, removal
+from app.services import budgets, clocks, echoes, finalizing, lookups, orphans, removal, silence
+from app.services.brakes import SILENCE
 from app.services.moves import move
 from app.states import JobState
 from app.store import batches, holds, jobs, limits, workers
@@ -45,11 +46,15 @@ def sweep(runtime: Runtime, worker: str, run: Callable[[Step], bool | None] | No
 
 
 def begin(runtime: Runtime) -> None:
-    """What a worker does first: its settings may be new, so what only a person could end is tried once more."""
+    """What a worker does first: its settings may be new, so what only a person could end is tried once more.
+
+    For the same reason an echo is due.
+    """
     with runtime.database.transaction() as connection:
         for provider in runtime.providers:
             for reason in ("key_refused", "misconfigured"):
                 holds.lift(connection, "provider", provider, reason)
+            echoes.doubt(runtime, connection, provider)
 
 
 def end(runtime: Runtime, worker: str) -> None:
@@ -69,7 +74,8 @@ def _stand_aside(runtime: Runtime, worker: str, off_seconds: float) -> Swept:
 def _look_ahead(runtime: Runtime, worker: str, off_seconds: float | None, *, is_full: bool) -> Swept:
     """The end of a sweep: a sign of life, and when the next is due; at once if a chunk was full.
 
-    That is the earliest of the sweep interval, the next alarm, the next claim, the next rate slot, the end of a hold.
+    That is the earliest of the sweep interval, the next alarm, the next claim, the next rate slot, the end of a hold,
+    the next echo. A silent provider is not passed over: its hold lets one job through.
     """
     now = runtime.moment().now
     with runtime.database.transaction() as connection:
@@ -79,13 +85,14 @@ def _look_ahead(runtime: Runtime, worker: str, off_seconds: float | None, *, is_
     due = []
     with runtime.database.reading() as connection:
         held = holds.standing(connection, now, "provider")
-        instants = [jobs.next_alarm(connection), *(hold.until for hold in held)]
-        for provider in sorted(set(runtime.providers) - {hold.scope_id for hold in held}):
+        instants = [jobs.next_alarm(connection), *(hold.until for hold in held), *echoes.next_at(runtime, connection)]
+        for provider in sorted(set(runtime.providers) - {hold.scope_id for hold in held if hold.reason != SILENCE}):
             claim_at = jobs.next_claim(connection, provider)
             if claim_at is not None and claim_at <= now:
                 due.append(provider)
             if claim_at is not None:
-                instants.append(max(claim_at, limits.next_slot_at(connection, provider) or claim_at))
+                limit = limits.get(connection, provider)
+                instants.append(claim_at if limit is None else max(claim_at, limit.next_slot_at))
     # What is due already was seen to by this sweep or is another's; it must not make the next one spin.
     ahead: list[datetime] = [instant for instant in instants if instant is not None and instant > now]
     next_at = min([now + timedelta(seconds=runtime.settings.sweep_seconds), *ahead])
@@ -155,7 +162,7 @@ def _apply(runtime: Runtime, events: Sequence[tuple[UUID, Event]]) -> None:
     finalizing.finalize(runtime, moved.ended_batches)
 
 
-# Each stands for itself: whoever runs them lets none keep the others from their turn. The one that waits is last.
+# Each stands for itself: whoever runs them lets none keep the others from their turn. Those that wait are last.
 STEPS: tuple[Step, ...] = (
     expire_leases,
     end_batches,
@@ -164,5 +171,7 @@ STEPS: tuple[Step, ...] = (
     removal.retire,
     removal.remove_marked,
     orphans.rematch,
+    silence.watch,
+    echoes.ask,
     time_out,
 )

@@ -54,7 +54,7 @@ class NewBatch:
 
 @dataclass(frozen=True, slots=True)
 class HoldView:
-    """Why nothing is submitted to a provider or from a batch. `until` None: until somebody lifts it."""
+    """Why nothing is submitted to a provider or from a batch. `ends` says what ends it."""
 
     scope: str
     scope_id: str
@@ -63,6 +63,7 @@ class HoldView:
     since: datetime
     until: datetime | None
     placed_by: str
+    ends: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from app.db import Connection
 from app.errors import NotFound
 from app.ids import show
 from app.runtime import Runtime
-from app.services import holds
+from app.services import brakes, holds
 from app.services.reasons import Snapshot, reasons
 from app.services.shown import hold_view
 from app.services.status import find_batch
@@ -55,6 +55,7 @@ def _snapshot(runtime: Runtime, connection: Connection, batch: Any, job_id: UUID
     settings, now = runtime.settings, runtime.moment().now
     standing = limits.standing(connection, batch.provider, now)
     beats = workers.listing(connection, since=now - timedelta(hours=1))
+    limit = limits.get(connection, batch.provider)
     last_sweep_at = beats[0].swept_at if beats else None
     return Snapshot(
         now=now,
@@ -63,9 +64,10 @@ def _snapshot(runtime: Runtime, connection: Connection, batch: Any, job_id: UUID
         expires_at=batch.expires_at,
         holds=_holds(runtime, connection, batch),
         has_tripped=standing.has_tripped,
+        needs_echo=brakes.needs_echo(settings, limit, batch.created_at, now),
         in_flight=standing.in_flight,
         max_in_flight=settings.max_in_flight,
-        next_slot_at=limits.next_slot_at(connection, batch.provider) if settings.rate_per_second else None,
+        next_slot_at=limit.next_slot_at if limit is not None and settings.rate_per_second else None,
         last_sweep_at=last_sweep_at,
         is_worker_alive=last_sweep_at is not None and now - last_sweep_at <= SILENT_AFTER,
         before=0,

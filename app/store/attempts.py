@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, select
 
+from app.ids import lowest
 from app.models import attempts, each_literally, literally
 from app.states import OPEN_ATTEMPT_STATES, Attempt, AttemptState, Case
 from app.store import bulk
@@ -66,6 +68,34 @@ def submitting(provider: str) -> ColumnElement[bool]:
         attempts.c.state.in_(each_literally(OPEN_ATTEMPT_STATES)),  # in the words of the index
         attempts.c.state == literally(AttemptState.SUBMITTING),
     )
+
+
+def is_any_waiting_since(connection: Connection, provider: str, instant: datetime) -> bool:
+    """Whether an unanswered task was accepted at `instant` or before."""
+    query = select(attempts.c.id).where(
+        attempts.c.provider == provider,
+        attempts.c.state.in_(each_literally(OPEN_ATTEMPT_STATES)),
+        attempts.c.state == AttemptState.WAITING,
+        attempts.c.acked_at <= instant,
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def newest_accepted(
+    connection: Connection, provider: str, after: datetime | None, until: datetime, limit: int
+) -> Sequence[AttemptState]:
+    """The states of the newest tasks that were accepted after `after` and no later than `until`; newest first.
+
+    What its owner cancelled is left out. It goes back from the newest attempt, past those accepted since `until`, and
+    no further than an hour before `after`: nothing waits that long to be accepted, and clocks differ less.
+    """
+    query = select(attempts.c.state).where(
+        attempts.c.provider == provider, attempts.c.acked_at <= until, attempts.c.state != AttemptState.CANCELLED
+    )
+    if after is not None:
+        query = query.where(attempts.c.acked_at > after, attempts.c.id >= lowest(after - timedelta(hours=1)))
+    states = connection.execute(query.order_by(attempts.c.id.desc()).limit(limit)).scalars()
+    return [AttemptState(state) for state in states]
 
 
 def save(connection: Connection, changes: Sequence[tuple[Case, Case]]) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
 
-from app.models import callbacks
+from app.models import attempts, callbacks
 from app.states import Outcome
 from app.store import bulk
 
@@ -118,6 +118,17 @@ def of_jobs(connection: Connection, job_ids: Iterable[UUID]) -> Sequence[Row[Any
     fitting = callbacks.c.outcome.in_((Outcome.APPLIED, Outcome.LATE))
     query = select(callbacks).where(callbacks.c.job_id.in_(list(job_ids)), fitting)
     return connection.execute(query.order_by(callbacks.c.received_at, callbacks.c.id)).all()
+
+
+def newest(connection: Connection, provider: str, limit: int) -> Sequence[Row[Any]]:
+    """`source`, `received_at` and `last_received_at` of the newest bodies, with `acked_at` of their attempts.
+
+    In the order of their ids, which is that of their arrival: no other index of what was ever received is needed.
+    """
+    bodies = callbacks.c
+    query: Select[Any] = select(bodies.source, bodies.received_at, bodies.last_received_at, attempts.c.acked_at)
+    query = query.outerjoin_from(callbacks, attempts, attempts.c.id == callbacks.c.attempt_id)
+    return connection.execute(query.where(bodies.provider == provider).order_by(bodies.id.desc()).limit(limit)).all()
 
 
 def mark_applied(connection: Connection, callback_ids: Sequence[UUID]) -> Mapping[UUID, int]:

@@ -52,6 +52,12 @@ def on_batches(connection: Connection, batch_ids: Sequence[UUID], now: datetime)
     return found
 
 
+def get(connection: Connection, scope: Scope, scope_id: str, reason: str) -> Row[Any] | None:
+    """One hold, whether or not it has ended."""
+    chosen = (holds.c.scope == scope, holds.c.scope_id == scope_id, holds.c.reason == reason)
+    return connection.execute(select(holds).where(*chosen)).one_or_none()
+
+
 def lift(connection: Connection, scope: str, scope_id: str, reason: str) -> bool:
     """Remove a hold; False: there was none."""
     chosen = (holds.c.scope == scope, holds.c.scope_id == scope_id, holds.c.reason == reason)

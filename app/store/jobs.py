@@ -46,11 +46,18 @@ def are_due(provider: str, now: datetime, *, suspect: bool) -> ColumnElement[boo
 
 
 def claimable(
-    connection: Connection, provider: str, now: datetime, limit: int, *, suspect: bool, held: Sequence[UUID]
+    connection: Connection,
+    provider: str,
+    now: datetime,
+    limit: int,
+    *,
+    suspect: bool,
+    held: Sequence[UUID],
+    created_by: datetime | None = None,
 ) -> Mapping[UUID, tuple[Case, inputs.Asked]]:
     """Up to `limit` queued jobs that are due, oldest alarm first, each locked; what others hold is passed over.
 
-    A batch that is cancelled, expired or held gives none.
+    A batch that is cancelled, expired, held or newer than `created_by` gives none.
     """
     query = (
         select(jobs, *inputs.ASKED)
@@ -67,6 +74,8 @@ def claimable(
     )
     if held:
         query = query.where(jobs.c.batch_id.not_in(held))
+    if created_by is not None:
+        query = query.where(batches.c.created_at <= created_by)
     rows = connection.execute(query).all()
     cases = _cases(connection, rows)
     return {row.id: (cases[row.id], inputs.asked(row)) for row in rows}

@@ -1,4 +1,4 @@
-"""Limits: one row a provider, which every claim locks first, so that all workers share one rate."""
+"""Limits: one row a provider, which every claim locks first, so that all workers share one rate and one echo."""
 
 import sys
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from app.store import attempts, breakers, dialects, holds, jobs
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How a provider stands: what it has of ours, whether a suspect is due for it, whether its breaker has tripped and
-    a submit is under way that tries it, and all holds (scope and id)."""
+    a submit is under way that tries it, and all holds (scope, id and reason)."""
 
     in_flight: int
     has_suspect: bool
     has_tripped: bool
     is_submitting: bool
-    held: Sequence[tuple[str, str]]
+    held: Sequence[tuple[str, str, str]]
 
     @property
     def room(self) -> int:
@@ -36,6 +36,9 @@ class Standing:
 def lock(connection: Connection, provider: str, now: datetime) -> Row[Any]:
     """`next_slot_at`, the next free rate slot, and `is_full`, whether the last claim found too little room in flight.
 
+    `echoed_url`: where the last echo came back, None if it did not; `echoed_at`: when that one was asked for;
+    `echo_due_at`: when to ask again, None at once; `listening_since`: tasks accepted before it say nothing of the
+    provider's silence, None: all count.
     Until the transaction ends no other worker claims for it.
     """
     query = select(limits).where(limits.c.provider == provider).with_for_update()
@@ -59,18 +62,16 @@ def standing(connection: Connection, provider: str, now: datetime) -> Standing:
         and_(breakers.tripped(provider), attempts.submitting(provider)).label("is_submitting"),
     ).subquery()
     beside = counted.outerjoin(hold_rows, holds.stand(now))
-    rows = connection.execute(select(counted, hold_rows.c.scope, hold_rows.c.scope_id).select_from(beside)).all()
-    held = [(row.scope, row.scope_id) for row in rows if row.scope is not None]
+    columns = (hold_rows.c.scope, hold_rows.c.scope_id, hold_rows.c.reason)
+    rows = connection.execute(select(counted, *columns).select_from(beside)).all()
+    held = [(row.scope, row.scope_id, row.reason) for row in rows if row.scope is not None]
     found = rows[0]
     return Standing(found.in_flight, bool(found.has_suspect), bool(found.has_tripped), bool(found.is_submitting), held)
 
 
-def next_slot_at(connection: Connection, provider: str) -> datetime | None:
-    """As `lock`, without the lock; None before the first claim."""
-    found: datetime | None = connection.execute(
-        select(limits.c.next_slot_at).where(limits.c.provider == provider)
-    ).scalar()
-    return found
+def get(connection: Connection, provider: str) -> Row[Any] | None:
+    """As `lock`, without the lock; None before the first."""
+    return connection.execute(select(limits).where(limits.c.provider == provider)).one_or_none()
 
 
 def full(connection: Connection) -> Sequence[str]:
@@ -82,3 +83,20 @@ def write(connection: Connection, provider: str, next_slot_at: datetime, *, is_f
     """Slots before `next_slot_at` are taken. The row must be locked."""
     chosen = update(limits).where(limits.c.provider == provider)
     connection.execute(chosen.values(next_slot_at=next_slot_at, is_full=is_full))
+
+
+def put_echo_off(connection: Connection, provider: str, due_at: datetime) -> None:
+    """The next echo is to be asked for at `due_at`, which may be now. The row must be locked."""
+    connection.execute(update(limits).where(limits.c.provider == provider).values(echo_due_at=due_at))
+
+
+def write_echo(connection: Connection, provider: str, url: str | None, asked_at: datetime, due_at: datetime) -> None:
+    """The echo of `asked_at` came back from `url`, or (None) did not. The row must be locked."""
+    chosen = update(limits).where(limits.c.provider == provider)
+    connection.execute(chosen.values(echoed_url=url, echoed_at=asked_at, echo_due_at=due_at))
+
+
+def listen_again(connection: Connection, provider: str, now: datetime) -> None:
+    """What was unanswered so far counts no more, and an echo is due."""
+    chosen = update(limits).where(limits.c.provider == provider)
+    connection.execute(chosen.values(listening_since=now, echo_due_at=now))

@@ -8,6 +8,7 @@ ELSEWHERE = {
     "HIVEBATCH_HIVE_URL": "https://hive.invalid",
     "HIVEBATCH_HIVE_KEY": "a-key",
     "HIVEBATCH_PUBLIC_URL": "https://batches.example.com",
+    "HIVEBATCH_ECHO": "off",  # so nothing leaves this machine
 }
 SANDBOX = ("--sandbox", "--profile", "calm", "--port", "0")
 
@@ -42,7 +43,7 @@ def test_open_jobs_of_the_sandbox_are_not_bought_from_a_provider(processes: Proc
 
 
 def test_open_jobs_of_a_provider_are_not_answered_by_the_sandbox(processes: Processes, tmp_path: Path) -> None:
-    unreachable = ELSEWHERE | {"HIVEBATCH_PUBLIC_URL": "http://10.0.0.1"}  # so nothing leaves this machine
+    unreachable = ELSEWHERE | {"HIVEBATCH_PUBLIC_URL": "http://10.0.0.1"}
     first = processes.up(tmp_path, name="first", **unreachable)
     batch_id = first.submit({"1": "Name a river."})
     assert first.process.stop() == 0

@@ -26,7 +26,7 @@ from app.store import holds, invariants, schema
 from app.tokens import CallbackSubject
 from tests.conftest import MakeRuntime
 from tests.factories import deliver, record, submit, sweep, take, take_one
-from tests.fakes import success
+from tests.fakes import FakeOutside, success
 
 
 def broken(runtime: Runtime, batch_id: UUID | None = None) -> Mapping[str, int]:
@@ -107,7 +107,7 @@ def test_an_installation_with_a_worker_is_well(runtime: Runtime) -> None:
     sweep(runtime)
     found = seen(runtime)
     assert [check.name for check in found.values() if not check.is_ok] == []
-    assert set(found) == {"database", "workers", "broker", "settings", "holds", "clocks", "inbox"}
+    assert set(found) == {"database", "workers", "broker", "settings", "holds", "echo", "clocks", "inbox"}
     assert found["workers"].detail.startswith("1 alive, the last sweep was 0.")
 
 
@@ -146,6 +146,29 @@ def test_a_hold_that_ends_by_itself_is_listed_and_one_for_a_person_is_told(runti
         holds.place(connection, row | {"reason": "key_refused", "until": None})
     found = seen(runtime)["holds"]
     assert (found.is_ok, "key_refused" in found.detail) == (False, True)
+
+
+def test_an_echo_that_has_not_come_back_is_told_and_one_that_has_with_its_age(
+    make_runtime: MakeRuntime, clock: FrozenDateTimeFactory
+) -> None:
+    outside = FakeOutside()
+    worker = replace(make_runtime(echo="on"), outside=outside)
+    assert seen(worker)["echo"] == Check("echo", False, "hive_v2: none has come back")
+    outside.broken = "ConnectionRefusedError"
+    sweep(worker)
+    found = seen(worker)
+    assert found["echo"] == Check("echo", False, "hive_v2: none has come back")
+    assert "echo_failed: GET http://127.0.0.1:8000/callbacks/echo/...: Conn" in found["holds"].detail
+    outside.broken = None
+    clock.tick(1)
+    sweep(worker)
+    clock.tick(30)
+    words = "hive_v2: back from http://127.0.0.1:8000, asked for 30 s ago"
+    assert seen(worker)["echo"] == Check("echo", True, words)
+
+
+def test_where_no_echo_is_asked_for_none_is_missed(runtime: Runtime) -> None:
+    assert seen(runtime)["echo"] == Check("echo", True, "not asked for")
 
 
 def test_a_database_with_another_clock_is_told(runtime: Runtime) -> None:
@@ -195,6 +218,7 @@ def run(runtime: Runtime, *arguments: str) -> Result:
         "HIVEBATCH_SECRET_KEY": runtime.settings.secret_keys[0],
         "HIVEBATCH_PUBLIC_URL": "http://127.0.0.1:8000",
         "HIVEBATCH_HIVE_URL": "http://127.0.0.1:9",
+        "HIVEBATCH_ECHO": "off",
     }
     result = CliRunner(env=given).invoke(hivebatch, ["doctor", *arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
@@ -209,7 +233,7 @@ def test_the_command_is_content_with_a_healthy_installation(runtime: Runtime) ->
         told = run(runtime, *arguments)
         assert (told.exit_code, "BAD" in told.stdout) == (0, False), told.stdout
     lines = run(runtime, "--bodies").stdout.splitlines()
-    assert len(lines) == 7 + len(invariants.ALL) + 1
+    assert len(lines) == 8 + len(invariants.ALL) + 1
     assert lines[0].startswith("ok    database                    reachable, at 0")
 
 

@@ -113,3 +113,19 @@ def test_everything_else_is_flasks(runtime: Runtime) -> None:
     front = Front(create_app(runtime))
     assert call(front, "GET /healthz", arriving(b"")).status == 200
     assert call(front, f"GET {path}", arriving(b"")).status == 405
+
+
+def test_an_echo_is_answered_as_by_the_route_and_without_flask(runtime: Runtime, client: FlaskClient) -> None:
+    path = f"/callbacks/echo/{runtime.echoes.question()}"
+    response = client.get(path)
+    app = create_app(runtime)
+    app.wsgi_app = None  # type: ignore[assignment,method-assign]  # all of its threads are busy
+    answer = call(Front(app), f"GET {path}", arriving(b""))
+    assert told(answer) == (response.status_code, response.data, response.content_type)
+    assert answer.headers["cache-control"] == response.headers["Cache-Control"] == "no-store"
+
+
+def test_a_question_that_nobody_here_asked_gets_the_words_of_a_path_that_leads_nowhere(runtime: Runtime) -> None:
+    front = Front(create_app(runtime))
+    wrong = f"GET /callbacks/echo/{runtime.echoes.question()}A"
+    assert told(call(front, wrong, arriving(b""))) == told(call(front, "GET /nothing/here", arriving(b"")))

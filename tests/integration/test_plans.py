@@ -1,14 +1,13 @@
 """What is looked for again and again is found by an index of what is open, however much was ever stored."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Index, event, select, text
+from sqlalchemy import Index, select, text
 
 from app.clock import now
 from app.db import Connection, Database
@@ -17,9 +16,22 @@ from app.models import jobs as job_table
 from app.providers.base import Accepted
 from app.runtime import Runtime
 from app.states import OPEN_JOB_STATES, JobState
-from app.store import batches, budgets, callbacks, figures, invariants, jobs, limits, removal, results, waiting
+from app.store import (
+    attempts,
+    batches,
+    budgets,
+    callbacks,
+    figures,
+    invariants,
+    jobs,
+    limits,
+    removal,
+    results,
+    waiting,
+)
 from app.store.invariants import Scope
 from tests.factories import PROVIDER, record, submit, take
+from tests.statements import emitting
 
 
 def _where(index: Index) -> str:
@@ -122,6 +134,8 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
     claimable = partial(jobs.claimable, provider=PROVIDER, now=now(), limit=10, held=[])
     return {
         "standing": lambda connection: limits.standing(connection, PROVIDER, now()),
+        "claimable of older batches": lambda connection: claimable(connection, suspect=False, created_by=now()),
+        "waiting long": lambda connection: attempts.is_any_waiting_since(connection, PROVIDER, now()),
         "claimed too long": lambda connection: jobs.overdue(connection, JobState.SUBMITTING, now(), 500),
         "overdue": lambda connection: jobs.overdue(connection, JobState.WAITING, now(), 500),
         "next alarm": jobs.next_alarm,
@@ -152,21 +166,6 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
         "job by name": lambda connection: jobs.page(connection, batch_id, [], "more-7", -1, 50),
         "job by id": lambda connection: jobs.get(connection, "alice", UUID(int=7)),
     }
-
-
-@contextmanager
-def emitting(database: Database) -> Iterator[list[tuple[str, Any]]]:
-    """The statements that go to the database meanwhile, each with its parameters."""
-    emitted: list[tuple[str, Any]] = []
-
-    def keep(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
-        emitted.append((statement, parameters))
-
-    event.listen(database.engine, "before_cursor_execute", keep)
-    try:
-        yield emitted
-    finally:
-        event.remove(database.engine, "before_cursor_execute", keep)
 
 
 def plans(database: Database, emitted: Emitted) -> str:

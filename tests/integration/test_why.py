@@ -1,6 +1,7 @@
 """Why it waits: each thing that can keep a job back is named, with what ends it, and an open job is never without."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from app.services import batches, budgets, pausing, why
 from app.services.views import ReasonView
 from tests.conftest import MakeRuntime
 from tests.factories import deliver, interposed, job, record, states, submit, sweep, take, take_one, with_settings
-from tests.fakes import failure, success
+from tests.fakes import FakeOutside, failure, success
 from tests.integration.rest import Rest, body_of, foreign, unknown
 
 NOON = "2026-03-01T12:00:"
@@ -211,6 +212,55 @@ def test_settings_that_forbid_to_submit_are_named(alive: Runtime) -> None:
     settings = alive.settings.model_copy(update={"public_url": None})
     forbidding = with_settings(alive, settings)
     assert only(forbidding, batch_id)[::3] == ("settings", "the service runs with other settings")
+
+
+ECHO_BACK = "the echo comes back; it is asked for at least once a minute"
+
+
+def test_an_echo_that_did_not_come_back_is_named_with_what_was_asked_and_what_ends_it(
+    make_runtime: MakeRuntime, clock: FrozenDateTimeFactory
+) -> None:
+    outside = FakeOutside()
+    worker = replace(make_runtime(echo="on"), outside=outside)
+    outside.broken = "gaierror"
+    batch_id = submit(worker, "a")
+    sweep(worker)
+    assert only(worker, batch_id) == ("echo_failed", "12:00:00", None, ECHO_BACK)
+    words = "The provider is held (echo): GET http://127.0.0.1:8000/callbacks/echo/...: gaierror"
+    assert of_job(worker, batch_id)[0].message == words
+    outside.broken = None
+    clock.tick(1)
+    sweep(worker)
+    assert only(worker, batch_id)[0] == "ready"
+
+
+def test_a_new_batch_that_waits_for_an_echo_says_so(make_runtime: MakeRuntime, clock: FrozenDateTimeFactory) -> None:
+    worker = replace(make_runtime(echo="on"), outside=FakeOutside())
+    older = submit(worker, "a")
+    sweep(worker)
+    clock.tick(61)
+    newer = submit(worker, "b")
+    awaited = ("echo_awaited", None, None, "the echo comes back; a worker asks for it at once")
+    assert (only(worker, older)[0], only(worker, newer)) == ("ready", awaited)
+    pausing.pause(worker, "alice", newer, "lunch")
+    assert codes(worker, newer) == ["paused"]
+
+
+def test_before_the_first_echo_every_batch_waits_for_it(alive: Runtime, make_runtime: MakeRuntime) -> None:
+    assert only(make_runtime(echo="on"), submit(alive, "a"))[0] == "echo_awaited"
+
+
+def test_a_silent_provider_is_named_with_what_ends_it(make_runtime: MakeRuntime, clock: FrozenDateTimeFactory) -> None:
+    runtime = make_runtime(callback_timeout_seconds=600.0)
+    submit(runtime, *"0123456789")
+    for number, claimed in enumerate(take(runtime)):
+        record(runtime, claimed, Accepted(f"task-{number}", 200))
+    clock.tick(301)
+    sweep(runtime)
+    batch_id = submit(runtime, "a")
+    ends = "an answer comes; one job at a time is let through to find out"
+    assert only(runtime, batch_id) == ("silence", "12:05:01", None, ends)
+    assert "10 tasks in a row" in of_job(runtime, batch_id)[0].message
 
 
 def test_a_batch_that_is_being_cancelled_says_so_first(alive: Runtime) -> None:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from app.api.schemas.shown import Json, Output
 from app.clock import now
@@ -15,6 +15,12 @@ class OkOut(Output):
     """The callback is kept."""
 
     ok: Literal[True] = True
+
+
+class EchoOut(Output):
+    """The proof that this installation was reached."""
+
+    proof: str
 
 
 class HealthOut(Output):
@@ -41,6 +47,7 @@ class HoldOut(Output):
     reason: str
     since: datetime
     until: datetime | None
+    ends: str = Field(description="What ends it, in words that follow on `until`.")
 
 
 class ReadyOut(Output):

@@ -52,6 +52,7 @@ class BatchHoldOut(Output):
     since: datetime
     until: datetime | None
     placed_by: str
+    ends: str = Field(description="What ends it, in words that follow on `until`.")
 
 
 class CostsOut(Output):

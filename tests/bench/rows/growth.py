@@ -157,6 +157,7 @@ def _runtime(machine: Machine) -> Iterator[Runtime]:
         hive_key="of-the-benchmark",
         hive_url=machine.provider.url,
         public_url="http://127.0.0.1:8000",
+        echo="off",  # nobody serves the public URL
         max_in_flight=1_000_000,
     )
     runtime = build(settings, SilentDoorbell())

@@ -82,7 +82,7 @@ def _all_pages(text: str) -> list[str]:
         attempts=(attempt,),
         callbacks=(a_callback(detail=text, source=text),),
     )
-    hold = HoldView("provider", text, text, text, NOW, None, text)
+    hold = HoldView("provider", text, text, text, NOW, None, text, text)
     batch = replace(batch, holds=(hold,))
     return [
         _batches(batch, holds=(hold,), is_ready=False, reason=text),
@@ -169,12 +169,12 @@ def test_a_page_after_the_last_batch_does_not_say_that_there_are_none(app: Flask
 
 
 def test_a_hold_is_told_with_its_reason_and_its_end() -> None:
-    hold = HoldView("provider", "hive_v2", "rate_limited", "429", NOW, NOW + timedelta(seconds=40), "submission")
+    hold = HoldView("provider", "hive_v2", "rate_limited", "429", NOW, NOW + timedelta(seconds=40), "submission", "x")
     page = _batches(holds=(hold,))
     assert "Submitting is held" in page
     assert "rate_limited" in page
     assert "in 40 s" in page
-    endless = _batches(holds=(replace(hold, until=None),))
+    endless = _batches(holds=(replace(hold, until=None, ends="somebody lifts it"),))
     assert "until somebody lifts it" in endless
 
 
@@ -215,7 +215,7 @@ def test_a_finished_batch_has_nothing_to_press() -> None:
 
 def test_a_batch_can_be_paused_or_resumed_never_both() -> None:
     assert '<button class="primary">Pause</button>' in pages.batch(a_batch({"queued": 1}), Page((), None), [])
-    hold = HoldView("batch", "batch_1", "paused", "lunch", NOW, None, "dev")
+    hold = HoldView("batch", "batch_1", "paused", "lunch", NOW, None, "dev", "x")
     page = pages.batch(a_batch({"queued": 1}, status="paused", holds=(hold,)), Page((), None), [])
     assert ">Resume</button>" in page
     assert "/pause" not in page

@@ -60,7 +60,10 @@ def test_every_route_says_who_may_call_it(app: Flask) -> None:
     declared = {rule.rule: openapi.operation_of(app, rule).auth for rule in openapi.routes(app)}
     open_to_all = {"/healthz", "/readyz", "/openapi.json", "/callbacks/hive"}
     assert {rule for rule, auth in declared.items() if auth == "none"} == open_to_all
-    assert {rule for rule, auth in declared.items() if auth == "token"} == {"/callbacks/hive/<token>"}
+    assert {rule for rule, auth in declared.items() if auth == "token"} == {
+        "/callbacks/hive/<token>",
+        "/callbacks/echo/<token>",
+    }
     assert all(auth == "key" for rule, auth in declared.items() if rule.startswith("/api"))
 
 

@@ -9,6 +9,7 @@ import struct
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -104,6 +105,13 @@ def drip(start: bytes) -> Act:
             line.send(b"x")
 
     return act
+
+
+def tls_with(certificate: Path) -> ssl.SSLContext:
+    """A server's context with this certificate and its key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
 
 
 class Server:

@@ -1,11 +1,7 @@
 """Sending: what certainly never left, what may have arrived, and which connections are used again."""
 
 import gzip
-import shlex
-import shutil
 import socket
-import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -28,6 +24,7 @@ from tests.unit.providers.servers import (
     raw_then_close,
     read_some_then_reset,
     reset,
+    tls_with,
     wait_for,
 )
 
@@ -352,25 +349,6 @@ def test_proxies_of_the_environment_are_not_used(
 
 
 # --- TLS ---
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A self-signed certificate for 127.0.0.1, with its key in the same file."""
-    if not (openssl := shutil.which("openssl")):
-        pytest.skip("openssl makes the certificate")
-    path = tmp_path / "server.pem"
-    made = f"""req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1
-               -addext subjectAltName=IP:127.0.0.1 -keyout {path} -out {path.with_suffix(".cert")}"""
-    subprocess.run([openssl, *shlex.split(made)], check=True, capture_output=True)
-    path.write_bytes(path.read_bytes() + path.with_suffix(".cert").read_bytes())
-    return path
-
-
-def tls_with(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
 
 
 def test_a_certificate_that_nobody_vouches_for_means_not_sent(serve: Serve, sender: Waiting, certificate: Path) -> None:
