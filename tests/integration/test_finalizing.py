@@ -14,6 +14,7 @@ from tests.factories import (
     counts,
     database_is_away,
     deliver,
+    deliver_together,
     drain,
     interposed,
     job,
@@ -157,6 +158,15 @@ def test_two_late_results_at_once_are_both_counted_in_their_finalized_batch(
         lambda: deliver(other, second, success("y")),
         skip=1,  # a late body takes two transactions, and the second completes its job
     )
+    assert (states(runtime, batch_id), counts(runtime, batch_id)) == (["completed"] * 2, {"completed": 2})
+
+
+def test_two_late_results_in_one_group_are_both_counted_in_their_finalized_batch(runtime: Runtime) -> None:
+    batch_id = submit(runtime, "a", "b")
+    first, second = (claimed.submission for claimed in take(runtime))
+    deliver_together(runtime, (first, failure("9")), (second, failure("9")))
+    assert batch(runtime, batch_id).finalized_at is not None
+    deliver_together(runtime, (first, success("x")), (second, success("y")))
     assert (states(runtime, batch_id), counts(runtime, batch_id)) == (["completed"] * 2, {"completed": 2})
 
 
