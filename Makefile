@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo up check test test-all mutants bench lock clean
+.PHONY: help demo up check test test-all mutants bench simulate lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ test-all: $(VENV)/.dev  ## what is slow: the mutants, the Procfile under faults,
 
 mutants: $(VENV)/.dev  ## plant each known fault in a copy; the suite has to find it
 	$(BIN)/pytest -m slow tests/mutants
+
+simulate: $(VENV)/.dev  ## SEEDS=2000 histories by seed; SEED=123 shows that one, step by step
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0))
 
 bench: $(VENV)/.dev  ## ours beside the obvious design, three rounds; writes bench.json
 	$(BIN)/python -m tests.bench --json bench.json

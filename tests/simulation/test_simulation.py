@@ -1,0 +1,64 @@
+"""The simulation: many actors in one thread, in an order that a seed draws, and still everything holds at each step."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from app.states import OPEN_ATTEMPT_STATES, OPEN_JOB_STATES, AttemptState, JobState, Outcome
+from tests.project import ROOT
+from tests.simulation.faults import FAULTS, OF_ORDER, Plant
+from tests.simulation.run import Run, run
+
+SEEDS = 150
+PART = 15
+ENOUGH = 400
+"""Within so many seeds each fault is found; most take fewer than ten."""
+
+NEVER_AT_THE_END = (*OPEN_JOB_STATES, *OPEN_ATTEMPT_STATES, Outcome.ORPHAN)
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, PART))
+def test_from_every_seed_all_comes_to_rest_and_nothing_is_lost(first: int) -> None:
+    broken = [found for found in map(run, range(first, first + PART)) if found.broken is not None]
+    assert not broken, _told(broken[0])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_seeds_show_what_they_are_to_show() -> None:
+    """A run in which nothing happens proves nothing."""
+    told = "\n".join(line for seed in range(SEEDS) for line in run(seed).log)
+    for word in ("dies", "has no database", "not sent", "gives up", "404", "503", " 1 salvaged", "batch_expired"):
+        assert word in told, word
+    for state in (*AttemptState, *JobState, *Outcome):
+        if state not in NEVER_AT_THE_END:
+            assert re.search(rf"at the end: .*\b{state}\b", told), state
+
+
+def test_a_seed_is_the_same_run_each_time() -> None:
+    for seed in range(5):
+        assert run(seed).fingerprint == run(seed).fingerprint
+    assert len({run(seed).fingerprint for seed in range(5)}) == 5
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "2"])
+def test_a_seed_is_the_same_run_in_another_process(hash_seed: str) -> None:
+    command = [sys.executable, "-m", "tests.simulation", "--seed", "4"]
+    environment = {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+    told = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    assert run(4).fingerprint in told
+    assert list(run(4).log) == told.splitlines()[1:-1]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("plant", [*FAULTS, *OF_ORDER], ids=lambda plant: plant.__name__)
+def test_the_simulation_finds(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    assert any(run(seed).broken is not None for seed in range(ENOUGH))
+
+
+def _told(found: Run) -> str:
+    return "\n".join([*found.log, str(found.broken), f"again with: make simulate SEED={found.seed}"])
