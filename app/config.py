@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from app.errors import UnsafeConfiguration
+from app.latencies import Patience
 from app.retry import Timing
 
 Seconds = Annotated[float, Field(gt=0, le=30 * 86400)]
@@ -74,7 +75,19 @@ class Settings(BaseSettings):
         "judge; anybody may send them.",
     )
 
-    callback_timeout_seconds: Seconds = Field(600.0, description="How long an accepted task may take to call back.")
+    callback_timeout_seconds: Seconds = Field(
+        600.0,
+        description="How long an accepted task may take to call back. Set, it always holds; unset, it is the default "
+        "until enough callbacks have come to learn it from.",
+    )
+    callback_timeout_factor: Annotated[float, Field(ge=1, le=100)] = Field(
+        3.0, description="The learned time-out is this many times what 99 of 100 callbacks take."
+    )
+    callback_timeout_floor_seconds: Seconds = Field(60.0, description="The learned time-out is at least this.")
+    callback_timeout_ceiling_seconds: Seconds = Field(3600.0, description="The learned time-out is at most this.")
+    callback_timeout_samples: Count = Field(
+        100, description="Callbacks of the last days that have to be known before anything is learned from them."
+    )
     submit_timeout_seconds: Seconds = Field(30.0, description="How long the provider may take to answer a submit.")
     unknown_grace_seconds: Seconds = Field(
         300.0, description="How long a submit of unknown outcome waits for a callback."
@@ -177,6 +190,15 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _floor_is_below_the_ceiling(self) -> Self:
+        if self.callback_timeout_floor_seconds > self.callback_timeout_ceiling_seconds:
+            raise ValueError(
+                f"HIVEBATCH_CALLBACK_TIMEOUT_FLOOR_SECONDS is {self.callback_timeout_floor_seconds:g}, above the "
+                f"ceiling of {self.callback_timeout_ceiling_seconds:g}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _production_has_secrets(self) -> Self:
         if self.mode != "production":
             return self
@@ -215,6 +237,21 @@ class Settings(BaseSettings):
             backoff_base_seconds=self.backoff_base_seconds,
             backoff_max_seconds=self.backoff_max_seconds,
         )
+
+    @property
+    def patience(self) -> Patience:
+        """How the callback time-out is learned."""
+        return Patience(
+            factor=self.callback_timeout_factor,
+            floor=self.callback_timeout_floor_seconds,
+            ceiling=self.callback_timeout_ceiling_seconds,
+            least=self.callback_timeout_samples,
+        )
+
+    @property
+    def is_callback_timeout_fixed(self) -> bool:
+        """Whether somebody has set it, be it to its default."""
+        return "callback_timeout_seconds" in self.model_fields_set
 
     @property
     def secret_keys(self) -> tuple[str, ...]:

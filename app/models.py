@@ -260,6 +260,20 @@ breakers = Table(
     Column("until", UtcDateTime),
 )
 
+# One row a provider: how long its callbacks took, and how fast they came while jobs were queued. The sweep alone
+# writes it, from the inbox; `seen_id` is the last callback that it has looked at.
+latencies = Table(
+    "latencies",
+    metadata,
+    Column("provider", String(64), primary_key=True),
+    Column("counts", JSON, nullable=False),
+    Column("seen_id", Uuid, nullable=False),
+    Column("learned_at", UtcDateTime, nullable=False),
+    Column("queued", Integer, nullable=False),
+    Column("busy_answers", Float, nullable=False),
+    Column("busy_seconds", Float, nullable=False),
+)
+
 api_keys = Table(
     "api_keys",
     metadata,

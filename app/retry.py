@@ -20,9 +20,10 @@ class Timing:
         """When a claim counts as abandoned."""
         return now + timedelta(seconds=self.lease_seconds)
 
-    def callback_due(self, now: datetime) -> datetime:
-        """When an accepted task's callback is overdue."""
-        return now + timedelta(seconds=self.callback_timeout_seconds)
+    def callback_due(self, since: datetime, learned_seconds: float | None = None) -> datetime:
+        """When a task that was accepted then times out; `learned_seconds`: the provider's time-out, if one is known."""
+        seconds = self.callback_timeout_seconds if learned_seconds is None else learned_seconds
+        return since + timedelta(seconds=seconds)
 
     def grace_until(self, now: datetime) -> datetime:
         """Until when a submit of unknown outcome may still be answered by a callback."""

@@ -34,7 +34,8 @@ class Runtime:
     `sending` submits and `asking` looks tasks up, apart, so that neither waits for the other. `drains` keeps to one run
     a provider. `stopping` is set when the process is to end: nothing new is claimed, what was not sent is handed
     back. `sweeping_due` wakes its sweeper early; `echo_needed` tells it that jobs wait for an echo. `clock_is_off` is
-    set while this machine's clock is too far from the database's, which `database_clock` tells.
+    set while this machine's clock is too far from the database's, which `database_clock` tells. `learned` holds
+    callback time-outs in seconds, by provider, as the sweep last found them.
     """
 
     settings: Settings
@@ -52,11 +53,12 @@ class Runtime:
     database_clock: Callable[[Connection], datetime | None] = schema.clock
     echo_needed: threading.Event = field(default_factory=threading.Event)
     outside: Outside = field(default_factory=Outside)
+    learned: dict[str, float] = field(default_factory=dict)
     callback_commits: GroupCommit[Any, Any] = field(default_factory=GroupCommit)
 
     def moment(self) -> Moment:
         """Now, with the times that this installation allows."""
-        return Moment(now(), self.settings.timing)
+        return Moment(now(), self.settings.timing, self.learned)
 
     def need_echo(self) -> None:
         """Have an echo asked for soon, by the sweeper: nobody else waits for it."""

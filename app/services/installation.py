@@ -9,7 +9,7 @@ from typing import Any
 from app.errors import DatabaseUnavailable
 from app.queue import try_ring
 from app.runtime import Runtime
-from app.services import clocks, health, holds
+from app.services import clocks, health, holds, latencies
 from app.services.views import Readiness
 from app.states import Outcome
 from app.store import limits, tallies
@@ -41,6 +41,7 @@ def _checks(runtime: Runtime, readiness: Readiness) -> Iterator[Check]:
     yield _holds(runtime)
     yield _echo(runtime)
     yield _clocks(runtime)
+    yield Check("callbacks", True, "; ".join(latencies.in_words(runtime, provider) for provider in runtime.providers))
     yield _inbox(runtime)
 
 

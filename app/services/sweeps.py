@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from app.runtime import LOOKUPS_AT_ONCE, Runtime
-from app.services import budgets, clocks, echoes, finalizing, lookups, orphans, removal, silence
+from app.services import budgets, clocks, echoes, finalizing, latencies, lookups, orphans, removal, silence
 from app.services.brakes import SILENCE
 from app.services.moves import move
 from app.states import JobState
 from app.store import batches, holds, jobs, limits, workers
-from app.transitions import AlarmRang, Cancelled, Event, Expired
+from app.transitions import AlarmRang, Cancelled, Event, Expired, put_off
 
 CHUNK = 500
 LOOKUPS = LOOKUPS_AT_ONCE  # one round, so that a provider that doesn't answer holds a sweep up for one time-out
@@ -112,12 +112,15 @@ def time_out(runtime: Runtime) -> bool:
     with runtime.database.reading() as connection:
         overdue = jobs.overdue(connection, JobState.WAITING, runtime.moment().now, CHUNK)
         cases = jobs.peek(connection, overdue)
-    askable = [job_id for job_id in overdue if job_id in cases and lookups.can_ask(runtime, cases[job_id])]
-    put_off = set(askable[LOOKUPS:])
+    moment = runtime.moment()
+    # Who gets more time than before is not asked for yet.
+    silent = [job_id for job_id in overdue if job_id in cases and not put_off(cases[job_id], moment)]
+    askable = [job_id for job_id in silent if lookups.can_ask(runtime, cases[job_id])]
+    left = set(askable[LOOKUPS:])
     running = lookups.ask(runtime, [cases[job_id] for job_id in askable[:LOOKUPS]])
     # The alarm rings for all; it changes nothing for a job that the answer has moved or given more time.
-    _apply(runtime, [*running, *((job_id, AlarmRang()) for job_id in overdue if job_id not in put_off)])
-    return bool(put_off) or len(overdue) == CHUNK
+    _apply(runtime, [*running, *((job_id, AlarmRang()) for job_id in overdue if job_id not in left)])
+    return bool(left) or len(overdue) == CHUNK
 
 
 def end_batches(runtime: Runtime) -> bool:
@@ -173,5 +176,6 @@ STEPS: tuple[Step, ...] = (
     orphans.rematch,
     silence.watch,
     echoes.ask,
+    latencies.learn,
     time_out,
 )

@@ -41,6 +41,6 @@ def save(connection: Connection, provider: str, breaker: Breaker) -> None:
         connection.execute(update(breakers).where(chosen).values(values))
 
 
-def tripped(provider: str) -> ColumnElement[bool]:
+def tripped(provider: str | ColumnElement[str]) -> ColumnElement[bool]:
     """That it has opened and was not closed since; a condition, to be part of queries."""
     return exists().where(breakers.c.provider == provider, breakers.c.trips > 0)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from app.states import Case
 from app.transitions import endings, results, submits
+from app.transitions.endings import put_off
 from app.transitions.events import (
     Acked,
     AlarmRang,
@@ -41,6 +42,7 @@ __all__ = [
     "Step",
     "StillRunning",
     "TaskFailed",
+    "put_off",
     "transition",
 ]
 

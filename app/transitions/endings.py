@@ -1,5 +1,7 @@
 """The moves by time and by the owner: the alarm, cancel, expiry, retry."""
 
+from datetime import datetime
+
 from app.states import AttemptState, Case, JobState, Outcome
 from app.transitions.events import AlarmRang, Cancelled, Expired, OutcomeUnknown, Retried
 from app.transitions.steps import Moment, Step, again_or_failed, close, close_open, ends, queues
@@ -17,11 +19,26 @@ def alarm_rang(case: Case, event: AlarmRang, moment: Moment) -> Step:
         lost = OutcomeUnknown(attempt.id, "lease_expired", "The worker that was to submit it did not come back.")
         step = outcome_unknown(case, lost, moment)
         return Step(step.case.with_job(suspect=True), Outcome.APPLIED)
+    later = put_off(case, moment)
+    if later is not None:
+        return Step(case.with_job(due_at=later), Outcome.APPLIED)
     code, message = "timed_out", "No callback came in time."
     case = close(
         case, attempt.id, AttemptState.TIMED_OUT, moment, attempt.error_code or code, attempt.error_message or message
     )
     return Step(again_or_failed(case, moment, code, message), Outcome.APPLIED)
+
+
+def put_off(case: Case, moment: Moment) -> datetime | None:
+    """The new deadline of a task whose alarm has rung, if tasks are given more time by now than when it was accepted.
+
+    What is known of a provider that becomes slow comes late: it must not be too late for those that wait already.
+    """
+    attempt = case.attempts.get(case.job.current_attempt_id) if case.job.current_attempt_id else None
+    if attempt is None or attempt.state is not AttemptState.WAITING or attempt.acked_at is None:
+        return None
+    due_at = moment.callback_due(attempt.provider, attempt.acked_at)
+    return due_at if due_at > moment.now else None
 
 
 def cancelled(case: Case, event: Cancelled, moment: Moment) -> Step:

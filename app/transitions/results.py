@@ -59,7 +59,7 @@ def still_running(case: Case, event: StillRunning, moment: Moment) -> Step:
     if not holds(case, attempt, AttemptState.WAITING) or attempt.had_more_time:
         return Step(case, Outcome.LATE)
     case = case.with_attempt(attempt.id, had_more_time=True)
-    return Step(case.with_job(due_at=moment.timing.callback_due(moment.now)), Outcome.APPLIED)
+    return Step(case.with_job(due_at=moment.callback_due(attempt.provider)), Outcome.APPLIED)
 
 
 def _with_lost_attempt(case: Case, event: Matched, now: datetime) -> Case:

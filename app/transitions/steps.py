@@ -1,6 +1,7 @@
 """What the moves share: when they happen, what they end in, and the small steps that they are made of."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -18,10 +19,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When it happens, and how long things may take."""
+    """When it happens, and how long things may take; `learned`: callback time-outs in seconds, by provider."""
 
     now: datetime
     timing: Timing
+    learned: Mapping[str, float] = field(default_factory=dict)
+
+    def callback_due(self, provider: str, since: datetime | None = None) -> datetime:
+        """When a task that this provider accepted then, or now, times out."""
+        return self.timing.callback_due(since or self.now, self.learned.get(provider))
 
 
 def holds(case: Case, attempt: Attempt, *states: AttemptState) -> bool:

@@ -36,7 +36,7 @@ def acked(case: Case, event: Acked, moment: Moment) -> Step:
     if not holds(case, attempt, AttemptState.SUBMITTING, AttemptState.UNKNOWN):
         return Step(case, Outcome.LATE)
     case = case.with_attempt(attempt.id, state=AttemptState.WAITING, error_code=None, error_message=None)
-    return Step(survived(waits(case, moment.timing.callback_due(moment.now))), Outcome.APPLIED)
+    return Step(survived(waits(case, moment.callback_due(attempt.provider))), Outcome.APPLIED)
 
 
 def outcome_unknown(case: Case, event: OutcomeUnknown, moment: Moment) -> Step:

@@ -42,6 +42,10 @@ VALUES: dict[str, tuple[object, str, object]] = {
     "hive_permanent_codes": ((), "7, 8", ("7", "8")),
     "unauthenticated_callbacks": ("refuse", "quarantine", "quarantine"),
     "callback_timeout_seconds": (600.0, "0.25", 0.25),
+    "callback_timeout_factor": (3.0, "1.5", 1.5),
+    "callback_timeout_floor_seconds": (60.0, "0.5", 0.5),
+    "callback_timeout_ceiling_seconds": (3600.0, "7200", 7200.0),
+    "callback_timeout_samples": (100, "10", 10),
     "submit_timeout_seconds": (30.0, "2.5", 2.5),
     "unknown_grace_seconds": (300.0, "0.5", 0.5),
     "lease_seconds": (45.0, "60.5", 60.5),
@@ -224,6 +228,33 @@ def test_the_timing_is_that_of_the_settings() -> None:
     timing = load(callback_timeout_seconds=1, unknown_grace_seconds=2, backoff_base_seconds=3).timing
     assert (timing.callback_timeout_seconds, timing.unknown_grace_seconds, timing.backoff_base_seconds) == (1, 2, 3)
     assert (timing.lease_seconds, timing.backoff_max_seconds) == (45, 300)
+
+
+# --- the callback time-out ---
+
+
+def test_a_time_out_that_is_set_is_fixed_even_at_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not load().is_callback_timeout_fixed
+    assert load(callback_timeout_seconds=600).is_callback_timeout_fixed
+    monkeypatch.setenv("HIVEBATCH_CALLBACK_TIMEOUT_SECONDS", "600")
+    assert load().is_callback_timeout_fixed
+
+
+def test_how_it_is_learned_is_that_of_the_settings() -> None:
+    patience = load(
+        callback_timeout_factor=2,
+        callback_timeout_floor_seconds=5,
+        callback_timeout_ceiling_seconds=50,
+        callback_timeout_samples=7,
+    ).patience
+    assert (patience.factor, patience.floor, patience.ceiling, patience.least) == (2, 5, 50, 7)
+
+
+def test_a_floor_above_the_ceiling_is_refused() -> None:
+    assert "HIVEBATCH_CALLBACK_TIMEOUT_FLOOR_SECONDS is 61, above the ceiling of 60" in refusal(
+        callback_timeout_floor_seconds=61, callback_timeout_ceiling_seconds=60
+    )
+    assert load(callback_timeout_floor_seconds=60, callback_timeout_ceiling_seconds=60)
 
 
 # --- production ---

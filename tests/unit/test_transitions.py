@@ -1,6 +1,7 @@
 """The transition function: which event moves a job from where, what is late, and what always holds."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -367,6 +368,38 @@ def test_an_overdue_callback_queues_the_job_after_its_backoff() -> None:
     assert case.job.due_at == TIMING.backoff_until(at(61).now, 1, current_id(case))
     assert (case.job.error_code, current(case).error_code) == ("timed_out", "timed_out")
     assert current(case).finished_at == at(61).now
+
+
+def learned(seconds: float, at_seconds: float) -> Moment:
+    """A moment at which this time-out is known of the provider."""
+    return replace(at(at_seconds), learned={"hive_v2": seconds})
+
+
+def test_an_accepted_task_gets_the_time_out_that_was_learned_of_its_provider() -> None:
+    case = claim(new_job())
+    event = ack(current_id(case))
+    assert transition(case, event, learned(7, 1)).case.job.due_at == at(8).now
+    assert transition(case, event, replace(at(1), learned={"other": 7.0})).case.job.due_at == at(61).now
+
+
+def test_a_task_that_still_runs_gets_the_learned_time_out_once_more() -> None:
+    case = waiting()
+    assert transition(case, StillRunning(current_id(case)), learned(7, 61)).case.job.due_at == at(68).now
+
+
+def test_an_alarm_that_rings_when_tasks_are_given_more_time_than_before_is_put_off() -> None:
+    step = transition(waiting(), AlarmRang(), learned(90, 61))
+    assert (step.outcome, step.case) == (Outcome.APPLIED, waiting_until(step.case, 91))
+    assert transition(step.case, AlarmRang(), learned(90, 91)).case.job.state is JobState.QUEUED
+
+
+def waiting_until(case: Case, seconds: float) -> Case:
+    return case.with_job(state=JobState.WAITING, due_at=at(seconds).now)
+
+
+def test_an_alarm_is_not_moved_by_a_shorter_time_out_and_not_for_an_unknown_outcome() -> None:
+    assert transition(waiting(), AlarmRang(), learned(7, 30)).outcome is Outcome.LATE
+    assert transition(of_unknown_outcome(), AlarmRang(), learned(90, 31)).case.job.state is JobState.QUEUED
 
 
 def test_the_last_attempt_that_times_out_fails_the_job() -> None:
