@@ -32,6 +32,7 @@ _SIGNS = {
     "completed": Sign("✓", "good"),
     "failed": Sign("✕", "bad"),
     "cancelled": Sign("⊘", "off"),
+    "overdue": Sign("◔", "warn"),  # a word for some that are waiting
     # attempts
     "unknown": Sign("?", "warn"),
     "timed_out": Sign("!", "warn"),

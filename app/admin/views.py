@@ -49,7 +49,7 @@ def nothing(anything: str) -> NoReturn:
 
 def _states() -> list[str]:
     states = request.args.getlist("state")
-    unknown = [state for state in states if state not in list(JobState)]
+    unknown = [state for state in states if state not in [*JobState, status.OVERDUE]]
     if unknown:
         raise InvalidInput([Problem(f"No job is ever in state '{unknown[0][:80]}'.", value=unknown[0][:80])])
     return states

@@ -10,7 +10,7 @@ from app.api.body import JSON, NDJSON
 
 def answer(model: BaseModel, status: int = 200, *, headers: dict[str, str] | None = None) -> Response:
     """A response with this object."""
-    return Response(model.model_dump_json(), status, headers, content_type=JSON)
+    return Response(model.model_dump_json(by_alias=True), status, headers, content_type=JSON)
 
 
 def stream(models: Iterable[BaseModel], headers: dict[str, str]) -> Response:

@@ -24,7 +24,7 @@ _NDJSON = "application/x-ndjson"
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What the API says of a batch. `cost` is in the provider's currency."""
+    """What the API says of a batch. `cost` is in the provider's currency; `expected_end` has `from` and `to`."""
 
     id: str
     status: str
@@ -35,6 +35,7 @@ class Batch:
     duplicates: int
     cost: Decimal
     finalized_at: str | None
+    expected_end: Mapping[str, str] | None = None
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Self:

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 import click
 from rich.console import Console
@@ -54,4 +55,14 @@ def summary(batch: Batch) -> str:
 
 
 def _states(batch: Batch) -> str:
-    return ", ".join(f"{batch.counts[state]} {state}" for state in _OPEN_STATES if batch.counts[state]) or batch.status
+    states = ", ".join(f"{batch.counts[state]} {state}" for state in _OPEN_STATES if batch.counts[state])
+    return f"{states or batch.status}{expected(batch)}"
+
+
+def expected(batch: Batch) -> str:
+    """When a batch will have ended, as `; done 12:01:10 to 12:03:25 UTC`; nothing if nobody can say."""
+    if batch.expected_end is None:
+        return ""
+    first, last = (datetime.fromisoformat(batch.expected_end[name]) for name in ("from", "to"))
+    day = f"{last:%Y-%m-%d} " if last.date() != first.date() else ""
+    return f"; done {first:%H:%M:%S} to {day}{last:%H:%M:%S} UTC"

@@ -25,5 +25,7 @@ def line(reason: Mapping[str, Any]) -> str:
     """A reason of the API in one line."""
     jobs = "1 job" if reason["jobs"] == 1 else f"{reason['jobs']:,} jobs"
     since = f", since {reason['since']}" if reason["since"] else ""
+    expected = f", expected by {reason['expected_by']}" if reason["expected_by"] else ""
     until = f" (until {reason['until']})" if reason["until"] else ""
-    return f"{reason['code']}  {jobs}{since}: {reason['message'].rstrip('.')}. Ends when {reason['ends']}{until}."
+    message = reason["message"].rstrip(".")
+    return f"{reason['code']}  {jobs}{since}{expected}: {message}. Ends when {reason['ends']}{until}."

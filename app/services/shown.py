@@ -1,6 +1,7 @@
 """Rows as their owners see them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,19 +16,23 @@ from app.services.views import (
     HoldView,
     JobView,
     ResultView,
+    Span,
 )
 from app.states import OPEN_JOB_STATES, JobState
 
 
-def batch_view(row: Any, figures: Mapping[str, int], held: Sequence[Any]) -> BatchView:
-    """A batch's row, its figures and the holds on it as its owner sees them."""
+def batch_view(
+    row: Any, figures: Mapping[str, int], held: Sequence[Any], *, overdue: int = 0, expected_end: Span | None = None
+) -> BatchView:
+    """A batch's row, its figures, the holds on it and what is expected of it as its owner sees them."""
     has_open_jobs = any(figures[state] for state in OPEN_JOB_STATES)
+    status = _status(row, is_held=bool(held))
     return BatchView(
         id=row.id,
         owner=row.owner,
         name=row.name,
         provider=row.provider,
-        status=_status(row, is_held=bool(held)),
+        status=status,
         options=row.options,
         metadata=row.metadata_,
         total=row.total,
@@ -37,6 +42,7 @@ def batch_view(row: Any, figures: Mapping[str, int], held: Sequence[Any]) -> Bat
         retries=figures["submits"] - figures["submitted_jobs"],
         late=figures["late"],
         duplicates=figures["repeats"],
+        overdue=overdue,
         cost=money(figures["cost_nano"]),
         costs=_costs(figures),
         budget=None if row.budget_nano is None else money(row.budget_nano),
@@ -45,6 +51,7 @@ def batch_view(row: Any, figures: Mapping[str, int], held: Sequence[Any]) -> Bat
         oldest_open_job_at=row.created_at if has_open_jobs else None,  # all jobs of a batch are as old as it is
         created_at=row.created_at,
         expires_at=row.expires_at,
+        expected_end=expected_end if has_open_jobs and status == "in_progress" and not overdue else None,
         cancel_requested_at=row.cancel_requested_at,
         finalized_at=row.finalized_at,
         holds=tuple(hold_view(hold) for hold in held),
@@ -74,8 +81,8 @@ def hold_view(row: Any) -> HoldView:
     return HoldView(row.scope, row.scope_id, row.reason, row.message, row.since, row.until, row.placed_by, ends)
 
 
-def job_view(row: Any) -> JobView:
-    """A job's row as its owner sees it."""
+def job_view(row: Any, expected_by: datetime | None = None, *, is_overdue: bool = False) -> JobView:
+    """A job's row, and when its callback should have come, as its owner sees them."""
     return JobView(
         id=row.id,
         batch_id=row.batch_id,
@@ -89,6 +96,8 @@ def job_view(row: Any) -> JobView:
         error_message=row.error_message,
         created_at=row.created_at,
         finished_at=row.finished_at,
+        expected_by=expected_by,
+        is_overdue=is_overdue,
     )
 
 

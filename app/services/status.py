@@ -9,6 +9,7 @@ from app import ids
 from app.db import Connection
 from app.errors import InvalidInput, NotFound, Problem
 from app.runtime import Runtime
+from app.services import expectations
 from app.services.shown import attempt_view, batch_view, callback_view, job_view, result_view
 from app.services.views import BatchView, JobDetail, JobView, Page
 from app.states import JobState
@@ -21,6 +22,9 @@ from app.store import inputs
 from app.store import jobs as job_rows
 from app.store import results as result_rows
 
+OVERDUE = "overdue"
+"""What people call a waiting job whose callback should have come: a word, not a state."""
+
 
 def batches(runtime: Runtime, owner: str | None, cursor: str | None, limit: int) -> Page[BatchView]:
     """Up to `limit` batches, newest first.
@@ -31,7 +35,7 @@ def batches(runtime: Runtime, owner: str | None, cursor: str | None, limit: int)
     before = None if cursor is None else _read_cursor("batch", cursor)
     with runtime.database.reading() as connection:
         rows = batch_rows.page(connection, owner, before, limit + 1)
-        views = _views(connection, rows[:limit], runtime.moment().now)
+        views = _views(runtime, connection, rows[:limit])
     return Page(views, ids.show("batch", views[-1].id) if len(rows) > limit else None)
 
 
@@ -43,7 +47,7 @@ def batch(runtime: Runtime, owner: str | None, batch_id: UUID) -> BatchView:
     """
     with runtime.database.reading() as connection:
         row = find_batch(connection, owner, batch_id)
-        return _views(connection, [row], runtime.moment().now)[0]
+        return _views(runtime, connection, [row])[0]
 
 
 def jobs(
@@ -56,18 +60,22 @@ def jobs(
     cursor: str | None = None,
     limit: int = 100,
 ) -> Page[JobView]:
-    """Up to `limit` jobs of a batch in input order; all states if none is named.
+    """Up to `limit` jobs of a batch in input order; all states if none is named, `overdue` among them as a word for
+    waiting jobs whose callback should have come.
 
     Raises:
         NotFound: no such batch of this owner's.
         InvalidInput: an unknown state, or `cursor` is none of ours.
     """
-    wanted = read_states(states)
+    wanted = read_states([state for state in states if state != OVERDUE])
     after = -1 if cursor is None else _read_position(cursor)
     with runtime.database.reading() as connection:
-        find_batch(connection, owner, batch_id)
-        rows = job_rows.page(connection, batch_id, wanted, custom_id, after, limit + 1)
-    views = tuple(job_view(row) for row in rows[:limit])
+        batch = find_batch(connection, owner, batch_id)
+        before = _overdue_before(runtime, connection, batch.provider) if OVERDUE in states else None
+        if states and not wanted and before is None:
+            return Page((), None)  # nobody can say yet what is overdue
+        rows = job_rows.page(connection, batch_id, wanted, custom_id, after, limit + 1, sent_before=before)
+        views = _job_views(runtime, connection, rows[:limit])
     return Page(views, str(views[-1].position) if len(rows) > limit else None)
 
 
@@ -84,7 +92,7 @@ def job(runtime: Runtime, owner: str | None, job_id: UUID) -> JobDetail:
         text_data, options = inputs.of_jobs(connection, [job_id])[job_id]
         answer = result_rows.get(connection, job_id)
         return JobDetail(
-            job=job_view(row),
+            job=_job_views(runtime, connection, [row])[0],
             text_data=text_data,
             options=options,
             result=None if answer is None else result_view(answer, answer.created_at),
@@ -99,11 +107,34 @@ def has_open_batches(runtime: Runtime) -> bool:
         return batch_rows.any_open(connection)
 
 
-def _views(connection: Connection, rows: Sequence[Any], now: datetime) -> tuple[BatchView, ...]:
-    batch_ids = [row.id for row in rows]
+def _views(runtime: Runtime, connection: Connection, rows: Sequence[Any]) -> tuple[BatchView, ...]:
+    batch_ids, now = [row.id for row in rows], runtime.moment().now
     figures = figure_rows.of_batches(connection, batch_ids)
     held = hold_rows.on_batches(connection, batch_ids, now)
-    return tuple(batch_view(row, figures[row.id], held.get(row.id, ())) for row in rows)
+    is_any_open = any(row.finalized_at is None for row in rows)
+    expected = expectations.of_providers(runtime, connection) if is_any_open else {}
+    waiting = [row for row in rows if figures[row.id][JobState.WAITING]]
+    overdue = expectations.overdue(connection, waiting, expected, now)
+    return tuple(
+        batch_view(
+            row,
+            figures[row.id],
+            held.get(row.id, ()),
+            overdue=overdue.get(row.id, 0),
+            expected_end=expectations.end(expected.get(row.provider), figures[row.id], row.expires_at, now),
+        )
+        for row in rows
+    )
+
+
+def _overdue_before(runtime: Runtime, connection: Connection, provider: str) -> datetime | None:
+    usual = expectations.usual(expectations.of_providers(runtime, connection), provider)
+    return runtime.moment().now - usual if usual else None
+
+
+def _job_views(runtime: Runtime, connection: Connection, rows: Sequence[Any]) -> tuple[JobView, ...]:
+    now, by = runtime.moment().now, expectations.expected_by(runtime, connection, rows)
+    return tuple(job_view(row, by.get(row.id), is_overdue=row.id in by and by[row.id] <= now) for row in rows)
 
 
 def find_batch(connection: Connection, owner: str | None, batch_id: UUID) -> Any:

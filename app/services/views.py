@@ -79,6 +79,15 @@ class ReasonView:
     since: datetime | None
     until: datetime | None
     ends: str
+    expected_by: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Between when and when something is expected."""
+
+    earliest: datetime
+    latest: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +105,9 @@ class BatchView:
     """A batch as its owner sees it. `counts` names every job state; `cost` is in the provider's currency.
 
     `retries` counts submits beyond each job's first, `late` results that came after their attempt was given up or the
-    job was over, `duplicates` callbacks beyond the first of the same body. `holds` are those on the batch itself,
-    not on its provider.
+    job was over, `duplicates` callbacks beyond the first of the same body, `overdue` waiting jobs whose callback should
+    have come by now. `expected_end` is None if nobody can say. `holds` are those on the batch itself, not on its
+    provider.
     """
 
     id: UUID
@@ -114,6 +124,7 @@ class BatchView:
     retries: int
     late: int
     duplicates: int
+    overdue: int
     cost: Decimal
     costs: CostsView
     budget: Decimal | None
@@ -122,6 +133,7 @@ class BatchView:
     oldest_open_job_at: datetime | None
     created_at: datetime
     expires_at: datetime
+    expected_end: Span | None
     cancel_requested_at: datetime | None
     finalized_at: datetime | None
     holds: tuple[HoldView, ...]
@@ -137,7 +149,8 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job without its texts."""
+    """A job without its texts. `expected_by`: when its callback should have come, None if it waits for none, or nobody
+    can say; after that it `is_overdue`."""
 
     id: UUID
     batch_id: UUID
@@ -151,6 +164,8 @@ class JobView:
     error_message: str | None
     created_at: datetime
     finished_at: datetime | None
+    expected_by: datetime | None = None
+    is_overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)

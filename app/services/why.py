@@ -9,7 +9,7 @@ from app.db import Connection
 from app.errors import NotFound
 from app.ids import show
 from app.runtime import Runtime
-from app.services import brakes, holds
+from app.services import brakes, expectations, holds
 from app.services.reasons import Snapshot, reasons
 from app.services.shown import hold_view
 from app.services.status import find_batch
@@ -53,6 +53,8 @@ def batch(runtime: Runtime, owner: str | None, batch_id: UUID) -> tuple[ReasonVi
 
 def _snapshot(runtime: Runtime, connection: Connection, batch: Any, job_id: UUID | None = None) -> Snapshot:
     settings, now = runtime.settings, runtime.moment().now
+    usual = expectations.usual(expectations.of_providers(runtime, connection), batch.provider)
+    sent_before = now - usual if usual else None
     standing = limits.standing(connection, batch.provider, now)
     beats = workers.listing(connection, since=now - timedelta(hours=1))
     limit = limits.get(connection, batch.provider)
@@ -71,7 +73,8 @@ def _snapshot(runtime: Runtime, connection: Connection, batch: Any, job_id: UUID
         last_sweep_at=last_sweep_at,
         is_worker_alive=last_sweep_at is not None and now - last_sweep_at <= SILENT_AFTER,
         before=0,
-        groups=tuple(waiting.groups(connection, batch.id, now, job_id)),
+        groups=tuple(waiting.groups(connection, batch.id, now, job_id, sent_before=sent_before)),
+        usual=usual,
     )
 
 

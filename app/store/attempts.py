@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, select
 
 from app.ids import lowest
-from app.models import attempts, each_literally, literally
+from app.models import attempts, each_literally, jobs, literally
 from app.states import OPEN_ATTEMPT_STATES, Attempt, AttemptState, Case
 from app.store import bulk
 
@@ -96,6 +96,22 @@ def newest_accepted(
         query = query.where(attempts.c.acked_at > after, attempts.c.id >= lowest(after - timedelta(hours=1)))
     states = connection.execute(query.order_by(attempts.c.id.desc()).limit(limit)).scalars()
     return [AttemptState(state) for state in states]
+
+
+def waits_since(sent_before: datetime) -> ColumnElement[bool]:
+    """That a job's current attempt was accepted, and sent before then; a condition, to be part of queries of jobs."""
+    return exists().where(
+        attempts.c.id == jobs.c.current_attempt_id,
+        attempts.c.state == literally(AttemptState.WAITING),
+        func.coalesce(attempts.c.sent_at, attempts.c.created_at) <= sent_before,
+    )
+
+
+def sent_at(connection: Connection, attempt_ids: Iterable[UUID]) -> Mapping[UUID, datetime]:
+    """When each of these attempts was sent, of those that the provider accepted and did not answer yet."""
+    at = func.coalesce(attempts.c.sent_at, attempts.c.created_at)
+    query = select(attempts.c.id, at.label("at")).where(attempts.c.id.in_(list(attempt_ids)))
+    return {row.id: row.at for row in connection.execute(query.where(attempts.c.state == AttemptState.WAITING))}
 
 
 def save(connection: Connection, changes: Sequence[tuple[Case, Case]]) -> None:

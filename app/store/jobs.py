@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, false, or_, select
 
 from app.models import CLAIMED_JOB_STATES, batches, each_literally, job_inputs, jobs, literally
 from app.models import attempts as attempt_rows
@@ -176,14 +176,26 @@ def get(connection: Connection, owner: str | None, job_id: UUID) -> Row[Any] | N
 
 
 def page(
-    connection: Connection, batch_id: UUID, states: Sequence[JobState], custom_id: str | None, after: int, limit: int
+    connection: Connection,
+    batch_id: UUID,
+    states: Sequence[JobState],
+    custom_id: str | None,
+    after: int,
+    limit: int,
+    *,
+    sent_before: datetime | None = None,
 ) -> Sequence[Row[Any]]:
-    """Up to `limit` jobs of a batch in input order from behind position `after`."""
+    """Up to `limit` jobs of a batch in input order from behind position `after`.
+
+    `sent_before`: beside those in `states`, those that wait for a callback since before then.
+    """
     query = select(jobs).where(jobs.c.batch_id == batch_id, jobs.c.position > after)
     if custom_id is not None:
-        query = query.where(jobs.c.custom_id == custom_id, jobs.c.state.in_(states or JobState))
-    elif states:
-        query = query.where(jobs.c.position.in_(paging.positions(batch_id, states, after, limit)))
+        is_overdue = attempts.waits_since(sent_before) if sent_before else false()
+        in_states = jobs.c.state.in_(states if states or sent_before else JobState)
+        query = query.where(jobs.c.custom_id == custom_id, or_(in_states, is_overdue))
+    elif states or sent_before:
+        query = query.where(jobs.c.position.in_(paging.positions(batch_id, states, after, limit, sent_before)))
     return connection.execute(query.order_by(jobs.c.position).limit(limit)).all()
 
 

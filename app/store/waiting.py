@@ -1,14 +1,15 @@
 """Waiting: what the open jobs of a batch wait for, grouped, and how many are before one in line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, case, func, or_, select
+from sqlalchemy import Connection, and_, case, false, func, or_, select
 
-from app.models import attempts, each_literally, jobs
+from app.models import attempts, each_literally, jobs, literally
 from app.states import OPEN_JOB_STATES, AttemptState, JobState
+from app.store import attempts as attempt_rows
 from app.store.jobs import are_due
 
 
@@ -16,7 +17,8 @@ from app.store.jobs import are_due
 class Group:
     """Open jobs that wait for the same: how many, since when the first does, and when the first alarm rings.
 
-    `attempt_state` is that of the current attempt, None before the first; `is_due`: their alarm has rung.
+    `attempt_state` is that of the current attempt, None before the first; `is_due`: their alarm has rung;
+    `is_overdue`: their callback should have come. `sent_at` is when the first was sent.
     """
 
     state: JobState
@@ -26,10 +28,20 @@ class Group:
     jobs: int
     since: datetime
     until: datetime
+    is_overdue: bool = False
+    sent_at: datetime | None = None
 
 
-def groups(connection: Connection, batch_id: UUID, now: datetime, job_id: UUID | None = None) -> Sequence[Group]:
-    """What the open jobs of a batch wait for, or one of them does."""
+def groups(
+    connection: Connection,
+    batch_id: UUID,
+    now: datetime,
+    job_id: UUID | None = None,
+    *,
+    sent_before: datetime | None = None,
+) -> Sequence[Group]:
+    """What the open jobs of a batch wait for, or one of them does; callbacks are overdue of what was sent before then,
+    if that is known."""
     is_due = jobs.c.due_at <= now
     is_queued = jobs.c.state == JobState.QUEUED
     since = case(
@@ -37,6 +49,8 @@ def groups(connection: Connection, batch_id: UUID, now: datetime, job_id: UUID |
         (is_queued, func.coalesce(attempts.c.finished_at, jobs.c.created_at)),
         else_=func.coalesce(attempts.c.acked_at, attempts.c.sent_at, attempts.c.created_at),
     )
+    sent_at = func.coalesce(attempts.c.sent_at, attempts.c.created_at)
+    is_overdue = and_(attempts.c.state == AttemptState.WAITING, sent_at <= sent_before) if sent_before else false()
     query = (
         select(
             jobs.c.state,
@@ -46,10 +60,12 @@ def groups(connection: Connection, batch_id: UUID, now: datetime, job_id: UUID |
             func.count().label("jobs"),
             func.min(since).label("since"),
             func.min(jobs.c.due_at).label("until"),
+            is_overdue.label("is_overdue"),
+            func.min(sent_at).label("sent_at"),
         )
         .outerjoin(attempts, attempts.c.id == jobs.c.current_attempt_id)
         .where(jobs.c.batch_id == batch_id, jobs.c.state.in_(each_literally(OPEN_JOB_STATES)))
-        .group_by(jobs.c.state, "attempt_state", "is_due", jobs.c.suspect)
+        .group_by(jobs.c.state, "attempt_state", "is_due", "is_overdue", jobs.c.suspect)
     )
     if job_id is not None:
         query = query.where(jobs.c.id == job_id)
@@ -62,9 +78,25 @@ def groups(connection: Connection, batch_id: UUID, now: datetime, job_id: UUID |
             row.jobs,
             row.since,
             row.until,
+            bool(row.is_overdue),
+            row.sent_at,
         )
         for row in connection.execute(query)
     ]
+
+
+def overdue(connection: Connection, batch_ids: Sequence[UUID], sent_before: datetime) -> Mapping[UUID, int]:
+    """How many jobs of each of these batches wait for the callback of what was sent before then, where any do."""
+    query = (
+        select(jobs.c.batch_id, func.count())
+        .where(
+            jobs.c.batch_id.in_(batch_ids),
+            jobs.c.state == literally(JobState.WAITING),
+            attempt_rows.waits_since(sent_before),
+        )
+        .group_by(jobs.c.batch_id)
+    )
+    return {batch_id: number for batch_id, number in connection.execute(query)}  # noqa: C416 - a Row is not a pair
 
 
 def before(connection: Connection, provider: str, due_at: datetime, job_id: UUID, most: int) -> int:

@@ -24,6 +24,7 @@ from app.store import (
     figures,
     invariants,
     jobs,
+    latencies,
     limits,
     removal,
     results,
@@ -90,6 +91,9 @@ OF_WHAT_IS_OPEN = {
 OTHERS = [UUID(int=number) for number in range(1, 20)]
 """What a page of batches shows beside one: never the same twice, else the planner expects its rows that often."""
 
+NEARLY_THE_LAST = UUID(int=2**128 - 2**118)
+"""An id that one of a thousand is behind: those of what fills the tables here are random."""
+
 Emitted = Sequence[tuple[str, Any]]
 
 
@@ -148,6 +152,12 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
         "expired": lambda connection: batches.expired(connection, now()),
         "cancelling": batches.cancelling,
         "what a batch waits for": lambda connection: waiting.groups(connection, batch_id, now()),
+        "what of it is overdue": lambda connection: waiting.groups(connection, batch_id, now(), sent_before=now()),
+        "overdue in batches": lambda connection: waiting.overdue(connection, [batch_id, *OTHERS], now()),
+        "when they were sent": lambda connection: attempts.sent_at(connection, OTHERS),
+        "callbacks since": lambda connection: latencies.newest(connection, NEARLY_THE_LAST, 250),
+        "their submits": lambda connection: latencies.submits(connection, OTHERS),
+        "all that is queued": lambda connection: latencies.queued(connection, PROVIDER, now(), [UUID(int=1)]),
         "before in line": lambda connection: waiting.before(connection, PROVIDER, now(), UUID(int=1), 1000),
         "budgets": budgets.spent,
         "moved lately": lambda connection: figures.not_folded(connection, 100),
@@ -162,6 +172,12 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
         "page": lambda connection: jobs.page(connection, batch_id, [], None, 100, 50),
         "page of a state": lambda connection: jobs.page(connection, batch_id, [JobState.COMPLETED], None, 100, 50),
         "page of states": lambda connection: jobs.page(connection, batch_id, list(OPEN_JOB_STATES), None, 100, 50),
+        "page of overdue": lambda connection: jobs.page(
+            connection, batch_id, [JobState.FAILED], None, 100, 50, sent_before=now()
+        ),
+        "overdue job by name": lambda connection: jobs.page(
+            connection, batch_id, [], "more-7", -1, 50, sent_before=now()
+        ),
         "answers of states": lambda connection: results.page(connection, batch_id, list(OPEN_JOB_STATES), 100, 50),
         "job by name": lambda connection: jobs.page(connection, batch_id, [], "more-7", -1, 50),
         "job by id": lambda connection: jobs.get(connection, "alice", UUID(int=7)),

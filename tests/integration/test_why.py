@@ -318,6 +318,7 @@ def test_the_api_says_it_to_the_owner_only(alive: Runtime, client: FlaskClient, 
         "since": f"{NOON}00Z",
         "until": None,
         "ends": "a worker claims it",
+        "expected_by": None,
     }
     for path in (f"/api/jobs/{shown_job}/why", f"/api/batches/{show('batch', batch_id)}/why"):
         assert body_of(api.get(path)) == {"reasons": [expected]}

@@ -6,7 +6,7 @@ A value that is absent is left out all the way to the provider, so null is refus
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from app.states import JobState
@@ -18,6 +18,7 @@ CustomId = Annotated[str, Field(min_length=1, max_length=512)]
 RoleName = Annotated[str, Field(min_length=1, max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
 OnInvalid = Literal["reject", "skip"]
+JobWord = Literal["queued", "submitting", "waiting", "completed", "failed", "cancelled", "overdue"]
 
 
 def _is_more_than_nothing(amount: str) -> str:
@@ -160,15 +161,16 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _split(given: list[str]) -> list[str]:
+    return [word for part in given for word in part.split(",")]
+
+
 class StateQuery(Query):
     """Which states to show; all by default."""
 
-    state: tuple[JobState, ...] = Field(default=(), description="Repeat it, or separate states by commas.")
-
-    @field_validator("state", mode="before")
-    @classmethod
-    def _split(cls, given: list[str]) -> list[str]:
-        return [state for part in given for state in part.split(",")]
+    state: Annotated[tuple[JobState, ...], BeforeValidator(_split)] = Field(
+        default=(), description="Repeat it, or separate states by commas."
+    )
 
 
 class BatchListQuery(Query):
@@ -178,9 +180,14 @@ class BatchListQuery(Query):
     limit: int = Field(default=20, ge=1, le=100)
 
 
-class JobListQuery(StateQuery):
+class JobListQuery(Query):
     """Which jobs of a batch, and which page of them."""
 
+    state: Annotated[tuple[JobWord, ...], BeforeValidator(_split)] = Field(
+        default=(),
+        description="Repeat it, or separate states by commas; `overdue` are waiting jobs whose callback should have "
+        "come by now.",
+    )
     custom_id: CustomId | None = None
     cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
     limit: int = Field(default=100, ge=1, le=1000)

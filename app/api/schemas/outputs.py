@@ -64,6 +64,13 @@ class CostsOut(Output):
     failed: Cost = Field(description="Of tasks that failed, or gave nothing that can be read.")
 
 
+class SpanOut(Output):
+    """Between when and when something is expected."""
+
+    earliest: datetime = Field(serialization_alias="from")
+    latest: datetime = Field(serialization_alias="to")
+
+
 class BatchOut(Output):
     """A batch and how far it is."""
 
@@ -80,6 +87,7 @@ class BatchOut(Output):
     retries: int = Field(description="Submits beyond each job's first.")
     late: int = Field(description="Results that came after their attempt was given up.")
     duplicates: int = Field(description="Callbacks beyond the first of the same body.")
+    overdue: int = Field(description="Waiting jobs whose callback should have come by now.")
     cost: Cost
     costs: CostsOut
     budget: Cost | None = Field(description="What it may cost in all before it is paused.")
@@ -88,6 +96,10 @@ class BatchOut(Output):
     oldest_open_job_at: datetime | None
     created_at: datetime
     expires_at: datetime
+    expected_end: SpanOut | None = Field(
+        description="When it will have ended, if nothing holds it and no callback is lost. Null once it has, while it "
+        "is held or a callback is overdue, and as long as too little is known of the provider."
+    )
     cancel_requested_at: datetime | None
     finalized_at: datetime | None
     holds: list[BatchHoldOut] = Field(description="Those on the batch itself, not on its provider.")
@@ -101,6 +113,10 @@ class _Job(Failing):
     state: JobState
     max_attempts: int
     due_at: datetime | None = Field(description="Its alarm while it is open.")
+    expected_by: datetime | None = Field(
+        description="While it waits for a callback: when 99 of 100 have come. Null if too little is known."
+    )
+    is_overdue: bool = Field(description="Whether that has passed; it times out at `due_at`.")
     created_at: datetime
     finished_at: datetime | None
 
@@ -215,6 +231,9 @@ class ReasonOut(Output):
     since: datetime | None = Field(description="When the first of them began to wait for it.")
     until: datetime | None = Field(description="When the first of them need not wait for it any more, if known.")
     ends: str = Field(description="What ends it.")
+    expected_by: datetime | None = Field(
+        description="When the callback of the first should have come, if they wait for one and that is known."
+    )
 
 
 class WhyOut(Output):

@@ -12,7 +12,7 @@ from flask import Flask
 from app.admin import pages
 from app.config import load
 from app.errors import Problem
-from app.services.views import HoldView, Page, WorkerView
+from app.services.views import HoldView, Page, Span, WorkerView
 from app.states import JobState
 from tests.unit.admin.values import (
     NOW,
@@ -242,8 +242,33 @@ def test_only_a_job_that_ended_without_an_answer_can_be_retried(state: str, can_
 
 def test_an_open_job_says_what_it_waits_for() -> None:
     page = pages.job(a_detail(job=a_job(state="waiting", due_at=NOW + timedelta(minutes=8))))
-    assert "Callback due" in page
+    assert "Times out" in page
     assert "in 8 min" in page
+
+
+def test_a_callback_that_is_overdue_is_called_so_beside_its_state() -> None:
+    due = {"expected_by": NOW - timedelta(minutes=2), "due_at": NOW + timedelta(minutes=8), "is_overdue": True}
+    late = a_job(state="waiting", **due)
+    page = pages.job(a_detail(job=late))
+    assert "Callback expected by" in page
+    assert "2 min ago" in page
+    for shown in (page, pages.batch(a_batch({"waiting": 2}, overdue=1), Page((late,), None), [])):
+        assert "</span> overdue</span>" in shown
+    assert "overdue" not in pages.batch(a_batch({"waiting": 2}), Page((a_job(state="waiting"),), None), [])
+
+
+def test_the_overdue_jobs_of_a_batch_are_a_link_as_the_states_are() -> None:
+    page = pages.batch(a_batch({"waiting": 2}, overdue=1), Page((), None), ["overdue"])
+    assert re.search(r'\?state=overdue" aria-current="true"', page)
+    assert "No job of this batch is overdue." in page
+
+
+def test_an_open_batch_shows_between_when_and_when_it_ends() -> None:
+    end = Span(NOW + timedelta(minutes=3), NOW + timedelta(minutes=5))
+    page = pages.batch(a_batch({"queued": 2}, expected_end=end), Page((), None), [])
+    shown = re.sub(r"<[^>]+>", "", page)
+    assert "Expected endin 3 min to in 5 min" in shown
+    assert "Expected end" not in pages.batch(a_batch({"queued": 2}), Page((), None), [])
 
 
 def test_instants_are_relative_with_the_exact_one_in_the_title() -> None:

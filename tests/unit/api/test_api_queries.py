@@ -1,11 +1,14 @@
 """Query parameters are known, given once, and of their type; what is wrong names the parameter."""
 
+from typing import get_args
+
 import pytest
 from werkzeug.datastructures import MultiDict
 
 from app.api import queries
-from app.api.schemas.inputs import BatchListQuery, JobListQuery
+from app.api.schemas.inputs import BatchListQuery, JobListQuery, JobWord
 from app.errors import InvalidInput
+from app.services.status import OVERDUE
 from app.states import JobState
 from tests.unit.api.submitted import ReadBatch
 
@@ -36,6 +39,10 @@ def test_states_may_be_repeated_or_separated_by_commas() -> None:
 def test_a_wrong_parameter_is_named(pairs: list[tuple[str, str]], message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         queries.read(BatchListQuery, MultiDict(pairs))
+
+
+def test_a_word_for_jobs_is_a_state_or_overdue() -> None:
+    assert get_args(JobWord) == (*JobState, OVERDUE)
 
 
 def test_an_unknown_state_is_named_with_those_that_there_are() -> None:

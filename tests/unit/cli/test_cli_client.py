@@ -24,6 +24,7 @@ BATCH = {
     "duplicates": 1,
     "cost": "0.0001",
     "finalized_at": "2026-03-01T12:00:00Z",
+    "expected_end": None,
     "a_field_of_the_future": 1,
 }
 

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from app.cli import main
 from app.cli.client import Batch
 from app.cli.report import report
 from app.cli.results import replacing
-from app.cli.watch import summary
+from app.cli.watch import expected, summary
 from app.sandbox import answer_for
 
 COUNTS = {"queued": 0, "submitting": 0, "waiting": 0, "completed": 2, "failed": 1, "cancelled": 0}
@@ -44,6 +45,18 @@ def results() -> bytes:
 
 def test_the_summary_is_one_line() -> None:
     assert summary(BATCH) == "2 completed, 1 failed, 7 retried, 3 late, 2 duplicates"
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        (None, ""),
+        (("2026-03-01T12:01:10.5Z", "2026-03-01T12:03:25Z"), "; done 12:01:10 to 12:03:25 UTC"),
+        (("2026-03-01T23:59:00Z", "2026-03-02T00:01:00Z"), "; done 23:59:00 to 2026-03-02 00:01:00 UTC"),
+    ],
+)
+def test_the_expected_end_is_a_range(end: tuple[str, str] | None, told: str) -> None:
+    assert expected(replace(BATCH, expected_end=end and dict(zip(("from", "to"), end, strict=True)))) == told
 
 
 def test_the_report_shows_first_results_numbers_and_faults(prompts: Path, capsys: pytest.CaptureFixture[str]) -> None:
