@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo up check test test-all mutants bench simulate lock clean
+.PHONY: help demo up check test test-all mutants chaos bench simulate lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,14 +37,18 @@ check: $(VENV)/.dev  ## ruff, mypy, import contracts, dependencies, migrations
 test: $(VENV)/.dev  ## the tests, on SQLite and on PostgreSQL
 	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered
 
-test-all: $(VENV)/.dev  ## what is slow: the mutants, the Procfile under faults, the wheel, a small benchmark
+test-all: $(VENV)/.dev  ## what is slow: the mutants, the Procfile under faults, the wheel, a small benchmark, chaos
 	$(BIN)/pytest -n 2 -m slow
+	$(BIN)/python -m tests.chaos
 
 mutants: $(VENV)/.dev  ## plant each known fault in a copy; the suite has to find it
 	$(BIN)/pytest -m slow tests/mutants
 
 simulate: $(VENV)/.dev  ## SEEDS=2000 histories by seed; SEED=123 shows that one, step by step
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0))
+
+chaos: $(VENV)/.dev  ## a few minutes of kills, dead servers and cut connections, on both databases
+	$(BIN)/python -m tests.chaos
 
 bench: $(VENV)/.dev  ## ours beside the obvious design, three rounds; writes bench.json
 	$(BIN)/python -m tests.bench --json bench.json

@@ -1,24 +1,36 @@
 """The books of a run, kept by two who don't know each other: what the provider sold, and what the database says."""
 
 import json
+import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
-import psycopg
 import requests
-from psycopg.rows import namedtuple_row
+from sqlalchemy import select
 
 from app import ids
-from tests.e2e.procfile import Production
+from app.db import Database
+from app.models import attempts, callbacks, job_results, jobs
 
-_JOBS = """
-    SELECT j.*, r.text FROM jobs j LEFT JOIN job_results r ON r.job_id = j.id
-"""
 _SETTLE_SECONDS = 30
+
+
+class Installation(Protocol):
+    """What is read: an installation with a sandbox, `production` or not."""
+
+    @property
+    def sandbox_url(self) -> str: ...
+
+    @property
+    def database_url(self) -> str: ...
+
+    def run(self, line: str) -> "subprocess.CompletedProcess[str]":
+        """Run a shell line in its environment to its end."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,7 @@ class Sale:
     task_id: str
     job: str | None
     prompt_sha256: str
+    accepted_at: datetime
     faults: tuple[str, ...]
     statuses: tuple[int | None, ...]
     """How each of its callbacks was answered."""
@@ -86,18 +99,20 @@ class Books:
         return "\n".join(lines)
 
 
-def read(production: Production) -> Books:
+def read(installation: Installation) -> Books:
     """Wait until the provider has sent every callback, then read both books."""
-    sales, refused = _ledger(production.sandbox_url)
-    with psycopg.connect(production.dsn, row_factory=namedtuple_row) as connection:
-        jobs = connection.execute(_JOBS).fetchall()
-        attempts: dict[str, list[Any]] = {ids.show("job", row.id): [] for row in jobs}
-        for attempt in connection.execute("SELECT * FROM attempts ORDER BY job_id, number"):
-            attempts[ids.show("job", attempt.job_id)].append(attempt)
-        callbacks = connection.execute("SELECT job_id, source, outcome, times FROM callbacks").fetchall()
-    examined = production.run("hivebatch doctor --bodies --json")
+    sales, refused = _ledger(installation.sandbox_url)
+    database = Database(installation.database_url)
+    with database.reading() as connection:
+        of_jobs = connection.execute(select(jobs, job_results.c.text).outerjoin(job_results)).all()
+        of_attempts: dict[str, list[Any]] = {ids.show("job", row.id): [] for row in of_jobs}
+        for attempt in connection.execute(select(attempts).order_by(attempts.c.job_id, attempts.c.number)):
+            of_attempts[ids.show("job", attempt.job_id)].append(attempt)
+        bodies = connection.execute(select(*(each for each in callbacks.c if each.name != "body"))).all()
+    database.close()
+    examined = installation.run("hivebatch doctor --bodies --json")
     assert examined.stdout, examined.stderr
-    return Books(sales, refused, jobs, attempts, callbacks, json.loads(examined.stdout))
+    return Books(sales, refused, of_jobs, of_attempts, bodies, json.loads(examined.stdout))
 
 
 def _ledger(url: str) -> tuple[Sequence[Sale], Sequence[Mapping[str, Any]]]:
@@ -118,6 +133,7 @@ def _sale(entry: Mapping[str, Any]) -> Sale:
         task_id=entry["task_id"],
         job=entry["metadata"],
         prompt_sha256=entry["prompt_sha256"],
+        accepted_at=datetime.fromisoformat(entry["accepted_at"]),
         faults=tuple(entry["faults"]),
         statuses=tuple(callback["status"] for callback in entry["callbacks"]),
         charge=Decimal(entry["charge"]),

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import requests
 
@@ -27,14 +27,19 @@ class Asked:
 
 
 class Client:
-    """One owner with a key of its own. `accepted` is its log of 201s: the batch of each job."""
+    """One owner. `accepted` is its log of 201s: the batch of each job."""
 
-    def __init__(self, production: Production) -> None:
-        self._url = f"{production.url}/api/batches"
+    def __init__(self, url: str, key: str) -> None:
+        self._url = f"{url}/api/batches"
+        self._headers = {"Authorization": f"Bearer {key}"}
+        self.accepted: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, production: Production) -> Self:
+        """A client of this installation with a key of its own."""
         made = production.run("hivebatch keys create e2e")
         assert made.returncode == 0, made.stderr
-        self._headers = {"Authorization": f"Bearer {made.stdout.strip()}"}
-        self.accepted: dict[str, str] = {}
+        return cls(production.url, made.stdout.strip())
 
     def submit(self, jobs: Sequence[Asked]) -> None:
         """Send jobs in batches of 50."""
@@ -65,12 +70,15 @@ class Client:
 
     def results(self) -> Mapping[str, Mapping[str, Any]]:
         """The line of each job in the result streams, by custom id."""
-        found: dict[str, Mapping[str, Any]] = {}
+        return {line["custom_id"]: line for lines in self.lines().values() for line in lines}
+
+    def lines(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """All lines of the result streams, by batch."""
+        found: dict[str, Sequence[Mapping[str, Any]]] = {}
         for batch_id in dict.fromkeys(self.accepted.values()):
             answer = self._get(f"/{batch_id}/results")
             assert answer.headers["X-Complete"] == "true"
-            lines = [json.loads(line) for line in answer.text.splitlines()]
-            found |= {line["custom_id"]: line for line in lines}
+            found[batch_id] = [json.loads(line) for line in answer.text.splitlines()]
         return found
 
     def _get(self, path: str) -> requests.Response:

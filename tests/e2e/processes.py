@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,6 +35,18 @@ def eventually(found: Callable[[], object], seconds: float, what: str) -> Any:
         time.sleep(POLL_SECONDS)
 
 
+@contextmanager
+def full_disk(pid: int) -> Iterator[None]:
+    """In the block this process can write to no file, as on a disk that is full; it takes no privileges."""
+    _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, most))
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
+
+
 def environment(**variables: str) -> dict[str, str]:
     """This process's environment without the settings in it, and with these."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HIVEBATCH_")}
@@ -48,6 +62,10 @@ class Process:
         self._out, self._err = folder / f"{name}.stdout", folder / f"{name}.stderr"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self._process = subprocess.Popen(command, cwd=folder, env=dict(variables), stdout=out, stderr=err)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def stdout(self) -> str:

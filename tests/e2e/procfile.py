@@ -62,6 +62,11 @@ class Process:
     def printed(self) -> str:
         return self._log.read_text()
 
+    @property
+    def status(self) -> int | None:
+        """Its exit status; None while it runs."""
+        return self._running.poll()
+
     def stop(self) -> int:
         """SIGTERM, as a supervisor sends it; the exit status. Raises TimeoutExpired: it did not end in time."""
         self._running.terminate()
@@ -90,7 +95,9 @@ class Production:
             self.postgres = stack.enter_context(Postgres(is_durable=True))
             self.redis = stack.enter_context(Redis())
             self.url, self.sandbox_url = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-            self.environment = self._environment(self.postgres.create_database("hivebatch"))
+            self.database_url = self.postgres.create_database("hivebatch")
+            required = settings_of_production(self.database_url, self.redis.url, self.sandbox_url, self.url)
+            self.environment: Mapping[str, str] = environment({**required, **self._settings}, self.ports[0])
             self._owned = stack.pop_all()
         try:
             self._start()
@@ -109,7 +116,7 @@ class Production:
 
     @property
     def dsn(self) -> str:
-        return self.postgres.url("hivebatch").replace("+psycopg", "")
+        return self.database_url.replace("+psycopg", "")
 
     def spawn(self, name: str, line: str) -> Process:
         """Run a shell line in the installation's environment; it is killed, if need be, when that ends."""
@@ -144,24 +151,30 @@ class Production:
             return answer.status_code == 200 and all(any(pid in name for name in swept) for pid in alive)
         return False
 
-    def _environment(self, database_url: str) -> Mapping[str, str]:
-        inherited = {name: text for name, text in os.environ.items() if not name.startswith("HIVEBATCH_")}
-        settings = {
-            "MODE": "production",
-            "DATABASE_URL": database_url,
-            "BROKER_URL": self.redis.url,
-            "SECRET_KEY": "0123456789abcdef" * 4,
-            "ADMIN_PASSWORD": "of-the-tests",
-            "HIVE_KEY": "of-the-tests",
-            "HIVE_URL": self.sandbox_url,
-            "PUBLIC_URL": self.url,
+
+def settings_of_production(database_url: str, broker_url: str, hive_url: str, public_url: str) -> Mapping[str, str]:
+    """The settings without which production refuses to start, by name without prefix."""
+    return {
+        "MODE": "production",
+        "DATABASE_URL": database_url,
+        "BROKER_URL": broker_url,
+        "SECRET_KEY": "0123456789abcdef" * 4,
+        "ADMIN_PASSWORD": "of-the-tests",
+        "HIVE_KEY": "of-the-tests",
+        "HIVE_URL": hive_url,
+        "PUBLIC_URL": public_url,
+    }
+
+
+def environment(settings: Mapping[str, str], port: int) -> dict[str, str]:
+    """This environment with these settings and no others, and with this tree and this Python before any other."""
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith("HIVEBATCH_")}
+    return (
+        inherited
+        | {f"HIVEBATCH_{name}": text for name, text in settings.items()}
+        | {
+            "PORT": str(port),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),  # this tree, wherever the environment's own installation points
         }
-        return (
-            inherited
-            | {f"HIVEBATCH_{name}": text for name, text in (settings | self._settings).items()}
-            | {
-                "PORT": self.url.rpartition(":")[2],
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                "PYTHONPATH": str(ROOT),  # this tree, wherever the environment's own installation points
-            }
-        )
+    )

@@ -41,7 +41,7 @@ def production(request: pytest.FixtureRequest) -> Iterator[Production]:
 def test_a_thousand_jobs_end_right_though_redis_is_flushed_in_the_middle(
     production: Production, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked, client = _jobs(1000), Client(production)
+    asked, client = _jobs(1000), Client.of(production)
     began = time.monotonic()
     client.submit(asked[:500])
     until(lambda: client.ended() >= 250, 60, "a quarter of the jobs is over")
@@ -54,7 +54,7 @@ def test_a_thousand_jobs_end_right_though_redis_is_flushed_in_the_middle(
 def test_a_thousand_jobs_end_right_though_a_worker_is_killed_in_the_middle(
     production: Production, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked, client = _jobs(1000), Client(production)
+    asked, client = _jobs(1000), Client.of(production)
     began = time.monotonic()
     client.submit(asked[:500])
     until(lambda: client.ended() >= 250, 60, "a quarter of the jobs is over")
@@ -72,7 +72,7 @@ def test_a_thousand_jobs_end_right_though_a_worker_is_killed_in_the_middle(
 
 
 def test_web_and_workers_told_to_stop_end_cleanly_and_the_next_ones_go_on(production: Production) -> None:
-    asked, client = [job for job in _jobs(300) if job.fate is None], Client(production)
+    asked, client = [job for job in _jobs(300) if job.fate is None], Client.of(production)
     client.submit(asked)
     until(lambda: _submitting(production) > 0, 30, "jobs are being submitted")
     assert [process.stop() for process in production.workers] == [0, 0]
@@ -100,7 +100,7 @@ def test_the_health_checks_of_compose_pass_here() -> None:
 
 def test_a_ring_reaches_the_worker_also_after_redis_has_lost_everything() -> None:
     with Production(profile="calm", workers=1, SWEEP_SECONDS="60") as running:
-        client = Client(running)
+        client = Client.of(running)
         for number in range(4):
             client.submit([Asked(f"job-{number}", f"Question {number}")])
             client.wait_until_over(10)  # far less than the sweep would need

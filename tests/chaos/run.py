@@ -1,0 +1,119 @@
+"""A run: a system under load and faults, until every job is over; then everybody is asked what happened."""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from tests.chaos import plan
+from tests.chaos.faults import Faults
+from tests.chaos.load import Load
+from tests.chaos.system import System
+from tests.e2e import books
+from tests.e2e.books import Books
+
+GAP_SECONDS = 0.6
+STALLED_SECONDS = 60.0
+"""Longer than all bounds together: if no job has ended for so long, none will."""
+
+
+class Stalled(Exception):
+    """The run does not end by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A run that is over, with all that its witnesses say."""
+
+    system: System
+    load: Load
+    faults: Faults
+    books: Books
+    seconds: float
+    unexplained_open: Sequence[str]
+    verifications: Sequence[str]
+
+
+class Run:
+    """One run on one database."""
+
+    def __init__(self, system: System, jobs: int, kills: int, seed: int) -> None:
+        self._system = system
+        self._random = Random(f"{system.database} {seed}")
+        self._jobs = jobs
+        self._faults = Faults(system, self._random)
+        self._steps = plan.steps(system.database, kills, self._random)
+        log, of_load = system.folder / "accepted.ndjson", Random(f"load {seed}")  # a thread of its own draws from it
+        self._load = Load(system.url, system.key, log, jobs, of_load)
+        self._seen = (0, time.monotonic())
+
+    def run(self) -> Ran:
+        """Do all of it. Raises Stalled, or what went wrong with the client."""
+        self._system.wait_until_up()
+        began = time.monotonic()
+        self._load.start()
+        try:
+            self._hurt()
+            unexplained = self._unexplained()
+            while not self._load.is_done:
+                self._wait()
+        finally:
+            self._load.stop()
+        seconds = time.monotonic() - began
+        read = books.read(self._system)
+        return Ran(self._system, self._load, self._faults, read, seconds, unexplained, self._unsound())
+
+    def _hurt(self) -> None:
+        """One fault after the other, each with its share of the jobs, so that none finds the system idle."""
+        share = self._jobs // (len(self._steps) + 1)
+        self._load.give(share)
+        if self._system.database == "postgresql":
+            self._faults.redis_absent(until=lambda: self._wait_for(share // 2))
+        for step in self._steps:
+            self._load.give(share)
+            time.sleep(self._random.uniform(0, GAP_SECONDS))
+            self._load.check()
+            step(self._faults)
+            _tell(f"{self._load.jobs_ended:6} jobs over: {self._faults.done[-1]}")
+        self._load.give(self._jobs)
+
+    def _wait_for(self, ended: int) -> None:
+        while self._load.jobs_ended < ended:
+            self._wait()
+
+    def _wait(self) -> None:
+        """A moment, in which something should happen now and then."""
+        time.sleep(0.02)
+        self._load.check()
+        progress = self._load.jobs_ended + self._load.jobs_accepted
+        number, at = self._seen
+        if progress != number:
+            self._seen = (progress, time.monotonic())
+        elif time.monotonic() - at > STALLED_SECONDS:
+            raise Stalled("\n".join([f"no job has ended for {STALLED_SECONDS:g} s", *self._waiting()]))
+
+    def _waiting(self) -> list[str]:
+        found = {batch_id: self._load.why(batch_id) for batch_id in self._load.open_batches()}
+        return [f"{batch_id}: {[reason['code'] for reason in reasons]}" for batch_id, reasons in found.items()]
+
+    def _unexplained(self) -> list[str]:
+        """Open jobs, right after the last fault, of which the service can't say what they wait for."""
+        return [
+            job_id
+            for batch_id in self._load.open_batches()
+            for job_id in self._load.open_jobs(batch_id)
+            if not self._load.why(job_id) and job_id in self._load.open_jobs(batch_id)
+        ]
+
+    def _unsound(self) -> list[str]:
+        """Batches that do not verify."""
+        return [
+            f"{each['batch_id']}: {[one for one in each['findings'] if one['violations']]}"
+            for each in self._load.verifications()
+            if not each["is_sound"] or each["open_jobs"]
+        ]
+
+
+def _tell(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
