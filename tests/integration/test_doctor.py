@@ -107,9 +107,7 @@ def test_an_installation_with_a_worker_is_well(runtime: Runtime) -> None:
     sweep(runtime)
     found = seen(runtime)
     assert [check.name for check in found.values() if not check.is_ok] == []
-    assert set(found) == {
-        "database", "workers", "broker", "settings", "holds", "echo", "clocks", "callbacks", "inbox"
-    }
+    assert set(found) == {"database", "workers", "broker", "settings", "holds", "echo", "clocks", "callbacks", "inbox"}
     assert found["workers"].detail.startswith("1 alive, the last sweep was 0.")
 
 
