@@ -90,9 +90,10 @@ def _queued(connection: Connection, provider: str, now: datetime) -> int:
     """How many jobs the provider could be given now; 0 if nothing goes to it."""
     standing = limits.standing(connection, provider, now)
     next_claim_at = jobs.next_claim(connection, provider)
-    if ("provider", provider) in standing.held or standing.has_tripped or next_claim_at is None or next_claim_at > now:
+    is_held = any((scope, scope_id) == ("provider", provider) for scope, scope_id, _ in standing.held)
+    if is_held or standing.has_tripped or next_claim_at is None or next_claim_at > now:
         return 0
-    held = [read("batch", scope_id) for scope, scope_id in standing.held if scope == "batch"]
+    held = [read("batch", scope_id) for scope, scope_id, _ in standing.held if scope == "batch"]
     return latencies.queued(connection, provider, now, held)
 
 
