@@ -10,13 +10,17 @@ class HivebatchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with what was sent: where (line or pointer), what, and the limit that it broke."""
+    """One thing that is wrong with what was sent: where (line or pointer), what, and the limit that it broke.
+
+    `code` is the word of the OpenAI Batch API for it, where that has one.
+    """
 
     message: str
     pointer: str | None = None
     line: int | None = None
     limit: float | str | None = None
     value: object = None
+    code: str | None = None
 
 
 class InvalidInput(HivebatchError):

@@ -8,7 +8,10 @@ from uuid_utils.compat import uuid7
 
 from app.errors import NotFound
 
-Kind = Literal["batch", "job", "attempt", "callback"]
+Kind = Literal["batch", "job", "attempt", "callback", "file"]
+
+_VERSION = 7
+_HYPHENATED: frozenset[Kind] = frozenset({"file"})  # as OpenAI writes it
 
 
 def new_id() -> UUID:
@@ -23,7 +26,12 @@ def lowest(at: datetime) -> UUID:
 
 def show(kind: Kind, value: UUID) -> str:
     """`show("job", id)` is `job_` and 32 hexadecimal digits."""
-    return f"{kind}_{value.hex}"
+    return f"{kind}{separator(kind)}{value.hex}"
+
+
+def separator(kind: Kind) -> str:
+    """What stands between the prefix and the digits."""
+    return "-" if kind in _HYPHENATED else "_"
 
 
 def read(kind: Kind, text: str) -> UUID:
@@ -32,10 +40,13 @@ def read(kind: Kind, text: str) -> UUID:
     Raises:
         NotFound: `text` can't be the id of such a thing, so none exists.
     """
-    prefix, _, digits = text.rpartition("_")
+    prefix, _, digits = text.rpartition(separator(kind))
     if prefix != kind or len(digits) != 32:
         raise NotFound(kind, text)
     try:
-        return UUID(hex=digits)
+        found = UUID(hex=digits)
     except ValueError as error:
         raise NotFound(kind, text) from error
+    if found.version != _VERSION:
+        raise NotFound(kind, text)
+    return found

@@ -102,6 +102,11 @@ batches = Table(
     # Of the version before this one, which still uses it while a release is rolled out.
     Column("final_figures", JSON(none_as_null=True)),
     Column("line_errors", JSON, nullable=False),
+    # Of batches that came through the OpenAI face, or whose result files were deleted there.
+    Column("input_file_id", String(200)),
+    Column("files_lifetime_seconds", Integer),
+    Column("output_deleted_at", UtcDateTime),
+    Column("errors_deleted_at", UtcDateTime),
     UniqueConstraint("owner", "idempotency_key"),
     Index("ix_batches_owner_id", "owner", "id"),
     _partial("ix_batches_open", "expires_at", where="finalized_at IS NULL"),
@@ -303,6 +308,32 @@ purged_batches = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("purged_at", UtcDateTime, nullable=False),
+)
+
+# What was uploaded, in pieces, so that nobody has to hold it whole; `bytes` is null until all of them are there.
+files = Table(
+    "files",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("filename", String(512), nullable=False),
+    Column("purpose", String(32), nullable=False),
+    Column("bytes", BigInteger),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("removed_at", UtcDateTime),
+    Index("ix_files_owner_id", "owner", "id"),
+    _partial("ix_files_expiring", "expires_at", where="removed_at IS NULL AND expires_at IS NOT NULL"),
+    _partial("ix_files_unfinished", "created_at", where="removed_at IS NULL AND bytes IS NULL"),
+    _partial("ix_files_removed", "id", where="removed_at IS NOT NULL"),
+)
+
+file_pieces = Table(
+    "file_pieces",
+    metadata,
+    Column("file_id", Uuid, ForeignKey("files.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
 )
 
 worker_beats = Table(

@@ -17,6 +17,9 @@ from app.errors import InputTooLarge
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 
+ENVELOPE_BYTES = 1_000_000
+"""How much longer a request may be that brings a file as one part of several: their names, headers and boundaries."""
+
 _CHUNK_BYTES = 64 * 1024
 _IN_MEMORY_BYTES = 256 * 1024
 _BOM = b"\xef\xbb\xbf"

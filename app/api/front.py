@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from flask import Flask, Response
 
 from app.api import errors, render
+from app.api.body import ENVELOPE_BYTES
 from app.api.bridge import Bridge, Disconnected, Message, Receive, Scope, Send, pieces
 from app.api.callbacks import proven
 from app.api.schemas.health import OkOut
@@ -28,8 +29,8 @@ class Front:
     def __init__(self, app: Flask) -> None:
         self._runtime: Runtime = app.extensions["hivebatch"]
         settings = self._runtime.settings
-        # One byte more than is allowed, so that Flask sees that it is too long.
-        most = 1 + max(settings.max_body_bytes, settings.max_callback_bytes)
+        # One byte more than is allowed, so that Flask sees that it is too long; a file comes in an envelope.
+        most = 1 + max(settings.max_body_bytes + ENVELOPE_BYTES, settings.max_callback_bytes)
         self._bridge = Bridge(app, settings.web_threads, most)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,10 +12,8 @@ from pydantic import BaseModel
 from werkzeug.routing import Rule
 
 from app.api.body import JSON
-from app.api.errors import PROBLEM_JSON
 from app.api.jsonschemas import INPUT, OUTPUT, Mode, Schemas
-from app.api.operations import Answer, Operation, declared
-from app.api.schemas.outputs import ProblemOut
+from app.api.operations import BYTES, Answer, Operation, declared
 from app.api.schemas.shown import id_pattern
 
 Document = dict[str, Any]
@@ -77,7 +75,7 @@ def path_of(rule: str) -> str:
 
 
 def _models(operation: Operation) -> Iterator[tuple[type[BaseModel], Mode]]:
-    yield ProblemOut, OUTPUT
+    yield operation.errors.model, OUTPUT
     for body in (*operation.bodies.values(), operation.query):
         if body is not None:
             yield body, INPUT
@@ -148,8 +146,11 @@ class _Writer:
             }
         if answer.model is not None:
             written["content"] = {answer.media_type: {"schema": self.schemas.references[answer.model, OUTPUT]}}
+        elif answer.media_type == BYTES:
+            written["content"] = {BYTES: {}}
         return written
 
     def _problem(self, status: int) -> Document:
-        schema = self.schemas.references[ProblemOut, OUTPUT]
-        return {"description": HTTPStatus(status).phrase, "content": {PROBLEM_JSON: {"schema": schema}}}
+        errors = self.operation.errors
+        content = {errors.media_type: {"schema": self.schemas.references[errors.model, OUTPUT]}}
+        return {"description": HTTPStatus(status).phrase, "content": content}

@@ -11,21 +11,36 @@ from pydantic import BaseModel
 from app.api import queries
 from app.api.auth import authenticate
 from app.api.body import JSON
+from app.api.errors import PROBLEM_JSON
 from app.api.schemas.inputs import Query
+from app.api.schemas.outputs import ProblemOut
 
 P = ParamSpec("P")
 
 Auth = Literal["key", "token", "none"]
 
+BYTES = "application/octet-stream"
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One response: `model` None for an empty one; `headers` name and description."""
+    """One response: `model` None for an empty one, or one of `BYTES`; `headers` name and description."""
 
     description: str
     model: type[BaseModel] | None = None
     media_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorShape:
+    """How a face of the service writes its errors."""
+
+    model: type[BaseModel]
+    media_type: str
+
+
+PROBLEM = ErrorShape(ProblemOut, PROBLEM_JSON)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +60,7 @@ class Operation:
     needs_body: bool = False
     query: type[BaseModel] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    errors: ErrorShape = PROBLEM
 
     def __call__(self, view: Callable[P, Response]) -> Callable[P, Response]:
         @wraps(view)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from app.chat import BESIDE_V2
 from app.providers.base import (
     Accepted,
     Finished,
@@ -134,7 +135,8 @@ def _headers(key: str, body: bytes | None) -> dict[str, str]:
 
 def _body(submission: Submission) -> bytes:
     """The fields of a V2 submit. What is None is left out; 0 is sent: a temperature of 0 means something."""
-    options = {key: value for key, value in submission.options.items() if value is not None}
+    said = submission.options.items()
+    options = {key: value for key, value in said if value is not None and key not in BESIDE_V2}
     fields: dict[str, object] = {
         "text_data": submission.text_data,
         "callback_url": submission.callback_url,

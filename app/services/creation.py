@@ -1,25 +1,21 @@
 """Creation: a batch is stored whole or not at all, and once a request."""
 
 import logging
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from app.db import Connection
 from app.errors import Conflict, InvalidInput, Problem
 from app.ids import new_id, show
 from app.runtime import Runtime
-from app.services import budgets, status
+from app.services import finalizing, newrows, status
 from app.services.shown import batch_view
 from app.services.spool import JobSpool
 from app.services.views import BadLine, Created, NewBatch, NewJob
 from app.states import JobState
-from app.store import batches, figures, jobs
+from app.store import batches, figures
 
 logger = logging.getLogger(__name__)
-
-PROBLEMS_KEPT = 100
 
 
 def find_replay(runtime: Runtime, owner: str, idempotency_key: str, request_sha256: str) -> UUID | None:
@@ -37,7 +33,7 @@ def create(runtime: Runtime, new: NewBatch, lines: Iterable[NewJob | BadLine]) -
     """a: store a batch with its jobs in one transaction, then ring once.
 
     `lines` are consumed once and never held whole in memory. Bad ones, among them repeated `custom_id`s, refuse the
-    batch, or are left out and reported with it if it says `skip_invalid`.
+    batch, or are left out and reported with it if it says `skip_invalid`. A job with a fault is stored as failed.
 
     Raises:
         InvalidInput: nothing was stored; the first 100 problems, and how many there are.
@@ -47,27 +43,50 @@ def create(runtime: Runtime, new: NewBatch, lines: Iterable[NewJob | BadLine]) -
         known = ", ".join(sorted(runtime.providers))
         raise InvalidInput([Problem(f"Unknown provider; known: {known}.", "/provider", value=new.provider)])
     with JobSpool() as spool:
-        problems = _Problems()
+        problems = _Problems(new.problems_kept)
         _validate(runtime, lines, spool, problems)
         if problems.total and not new.skip_invalid:
             raise InvalidInput(problems.first, problems.total)
         if not spool.total:
-            raise InvalidInput([*problems.first, Problem("There is no job in it.", "/jobs")], problems.total + 1)
+            nothing = Problem("There is no job in it.", "/jobs", code="empty_file")
+            raise InvalidInput([*problems.first, nothing], problems.total + 1)
         return _store(runtime, new, spool, problems)
+
+
+def refuse(runtime: Runtime, new: NewBatch, error: InvalidInput) -> Created:
+    """Store a batch that has failed before it began, without a job, with what is wrong with its input.
+
+    Raises:
+        Conflict: the idempotency key belongs to another request.
+    """
+    now = runtime.moment().now
+    problems = _Problems(new.problems_kept, error.problems, error.total)
+    row = newrows.of_batch(runtime, new, new_id(), 0, now) | problems.columns() | {"finalized_at": now}
+    with runtime.database.transaction() as connection:
+        stored = batches.add(connection, row)
+    if stored is None:
+        return _winner(runtime, new)
+    logger.info("batch_refused", extra={"batch_id": show("batch", stored.id), "problems": error.total})
+    return Created(batch_view(stored, figures.NONE_YET, held=()), is_replay=False)
 
 
 class _Problems:
     """The first problems of a batch and the number of all."""
 
-    def __init__(self) -> None:
-        self.first: list[Problem] = []
-        self.total = 0
+    def __init__(self, kept: int, first: Sequence[Problem] = (), total: int = 0) -> None:
+        self._kept = kept
+        self.first = list(first[:kept])
+        self.total = total
 
     def add(self, problems: Iterable[Problem]) -> None:
         for problem in problems:
             self.total += 1
-            if len(self.first) < PROBLEMS_KEPT:
+            if len(self.first) < self._kept:
                 self.first.append(problem)
+
+    def columns(self) -> dict[str, object]:
+        """As a batch keeps them."""
+        return {"line_errors": {"total": self.total, "first": [newrows.of_problem(each) for each in self.first]}}
 
 
 def _validate(runtime: Runtime, lines: Iterable[NewJob | BadLine], spool: JobSpool, problems: _Problems) -> None:
@@ -76,14 +95,13 @@ def _validate(runtime: Runtime, lines: Iterable[NewJob | BadLine], spool: JobSpo
     limit = runtime.settings.max_jobs
     for position, line in enumerate(lines):
         if position >= limit:
-            raise InvalidInput([Problem("There are too many jobs for one batch.", "/jobs", limit=limit, value="more")])
+            words = "There are too many jobs for one batch."
+            raise InvalidInput([Problem(words, "/jobs", limit=limit, value="more", code="too_many_tasks")])
         if isinstance(line, BadLine):
             problems.add(line.problems)
         elif line.custom_id in seen:
-            pointer = f"{line.pointer}/custom_id"
-            problems.add(
-                [Problem("Another job of the batch has this custom_id.", pointer, line.line, None, line.custom_id)]
-            )
+            words, pointer = "Another job of the batch has this custom_id.", f"{line.pointer}/custom_id"
+            problems.add([Problem(words, pointer, line.line, None, line.custom_id, "duplicate_custom_id")])
         else:
             seen.add(line.custom_id)
             spool.add(position, line)
@@ -92,17 +110,21 @@ def _validate(runtime: Runtime, lines: Iterable[NewJob | BadLine], spool: JobSpo
 def _store(runtime: Runtime, new: NewBatch, spool: JobSpool, problems: _Problems) -> Created:
     now = runtime.moment().now
     batch_id = new_id()
-    row = _batch_row(runtime, new, batch_id, spool.total, problems, now)
-    counted: figures.Figures = {JobState.QUEUED: spool.total}
+    row = newrows.of_batch(runtime, new, batch_id, spool.total, now) | problems.columns()
+    counted: figures.Figures = {JobState.QUEUED: spool.total - spool.faults, JobState.FAILED: spool.faults}
+    has_work = spool.faults < spool.total
     with runtime.database.transaction() as connection:
         stored = batches.add(connection, row)
         if stored is not None:
             for chunk in spool.chunks():
-                _add_jobs(connection, row, chunk, now)
-            figures.add(connection, {batch_id: counted}, is_folded=True)
+                newrows.add_jobs(connection, row, chunk, now)
+            figures.add(connection, {batch_id: counted}, is_folded=has_work)  # without work, it is to be finalized
     if stored is None:
         return _winner(runtime, new)
     logger.info("batch_created", extra={"batch_id": show("batch", batch_id), "jobs": spool.total})
+    if not has_work:
+        finalizing.finalize(runtime, [batch_id])
+        return Created(status.batch(runtime, new.owner, batch_id), is_replay=False)
     runtime.doorbell.ring(new.provider)
     return Created(batch_view(stored, {**figures.NONE_YET, **counted}, held=()), is_replay=False)
 
@@ -113,61 +135,6 @@ def _winner(runtime: Runtime, new: NewBatch) -> Created:
     if existing is None:
         raise Conflict("The batch of this Idempotency-Key was removed just now; try again.")
     return Created(status.batch(runtime, new.owner, existing), is_replay=True)
-
-
-def _batch_row(
-    runtime: Runtime, new: NewBatch, batch_id: UUID, total: int, problems: _Problems, now: datetime
-) -> dict[str, Any]:
-    lifetime_seconds = new.expires_in_seconds or runtime.settings.batch_expires_seconds
-    return {
-        "id": batch_id,
-        "owner": new.owner,
-        "name": new.name,
-        "provider": new.provider,
-        "options": dict(new.options),
-        "metadata_": dict(new.metadata),
-        "idempotency_key": new.idempotency_key,
-        "request_sha256": new.request_sha256,
-        "total": total,
-        "max_attempts": new.max_attempts or runtime.settings.max_attempts,
-        "budget_nano": None if new.budget is None else budgets.to_nano(new.budget),
-        "round": 1,
-        "created_at": now,
-        "lifetime_seconds": lifetime_seconds,
-        "expires_at": now + timedelta(seconds=lifetime_seconds),
-        "line_errors": {"total": problems.total, "first": [_problem_row(problem) for problem in problems.first]},
-    }
-
-
-def _problem_row(problem: Problem) -> dict[str, object]:
-    value = problem.value if isinstance(problem.value, (int, float, bool, type(None))) else str(problem.value)[:200]
-    return {
-        "message": problem.message,
-        "pointer": problem.pointer,
-        "line": problem.line,
-        "limit": problem.limit,
-        "value": value,
-    }
-
-
-def _add_jobs(connection: Connection, batch: Mapping[str, Any], chunk: list[tuple[int, NewJob]], now: datetime) -> None:
-    rows, inputs = [], []
-    for position, job in chunk:
-        job_id = new_id()
-        rows.append(
-            {
-                "id": job_id,
-                "batch_id": batch["id"],
-                "position": position,
-                "custom_id": job.custom_id,
-                "provider": batch["provider"],
-                "due_at": now,
-                "max_attempts": batch["max_attempts"],
-                "created_at": now,
-            }
-        )
-        inputs.append({"job_id": job_id, "text_data": job.text_data, "options": dict(job.options)})
-    jobs.add(connection, rows, inputs)
 
 
 def _replayed(batch: Any, request_sha256: str) -> UUID | None:

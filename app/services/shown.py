@@ -1,7 +1,7 @@
 """Rows as their owners see them."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ from app.services.views import (
     CostsView,
     HoldView,
     JobView,
+    ResultKind,
     ResultView,
     Span,
 )
@@ -55,7 +56,24 @@ def batch_view(
         cancel_requested_at=row.cancel_requested_at,
         finalized_at=row.finalized_at,
         holds=tuple(hold_view(hold) for hold in held),
+        input_file_id=row.input_file_id,
+        deleted_files=frozenset(_deleted(row)),
+        files_expire_at=_files_expire_at(row),
     )
+
+
+def _deleted(row: Any) -> Iterator[ResultKind]:
+    if row.output_deleted_at is not None:
+        yield "output"
+    if row.errors_deleted_at is not None:
+        yield "errors"
+
+
+def _files_expire_at(row: Any) -> datetime | None:
+    if row.finalized_at is None or row.files_lifetime_seconds is None:
+        return None
+    expire_at: datetime = row.finalized_at + timedelta(seconds=row.files_lifetime_seconds)
+    return expire_at
 
 
 def _costs(figures: Mapping[str, int]) -> CostsView:
@@ -66,6 +84,8 @@ def _costs(figures: Mapping[str, int]) -> CostsView:
 
 def _status(row: Any, *, is_held: bool) -> BatchStatus:
     """The first that fits (docs/states.md)."""
+    if not row.total:
+        return "failed"
     if row.finalized_at is None:
         if row.cancel_requested_at is not None:
             return "cancelling"

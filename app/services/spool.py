@@ -20,6 +20,7 @@ class JobSpool:
         self._file = SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - closed by __exit__
         self._chunk: list[Positioned] = []
         self.total = 0
+        self.faults = 0
 
     def __enter__(self) -> Self:
         return self
@@ -30,6 +31,7 @@ class JobSpool:
     def add(self, position: int, job: NewJob) -> None:
         self._chunk.append((position, job))
         self.total += 1
+        self.faults += job.fault is not None
         if len(self._chunk) == _CHUNK:
             self._flush()
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.runtime import LOOKUPS_AT_ONCE, Runtime
-from app.services import budgets, clocks, echoes, finalizing, latencies, lookups, orphans, removal, silence
+from app.services import budgets, clocks, echoes, files, finalizing, latencies, lookups, orphans, removal, silence
 from app.services.brakes import SILENCE
 from app.services.moves import move
 from app.states import JobState
@@ -177,5 +177,7 @@ STEPS: tuple[Step, ...] = (
     silence.watch,
     echoes.ask,
     latencies.learn,
+    files.retire,
+    files.remove_marked,
     time_out,
 )

@@ -11,7 +11,8 @@ from app.errors import Problem
 
 T = TypeVar("T")
 
-BatchStatus = Literal["cancelled", "expired", "completed", "cancelling", "paused", "in_progress"]
+BatchStatus = Literal["failed", "cancelled", "expired", "completed", "cancelling", "paused", "in_progress"]
+ResultKind = Literal["output", "errors"]
 
 
 class NewJob(NamedTuple):
@@ -19,6 +20,7 @@ class NewJob(NamedTuple):
 
     A tuple, because a batch has tens of thousands on their way through the spool.
     `line` (1-based) and `pointer` (JSON pointer of the job) say where it stood, for problems that only show later.
+    `fault` is why the job can't be submitted: it is stored as failed, beside the others of its batch.
     """
 
     custom_id: str
@@ -26,6 +28,7 @@ class NewJob(NamedTuple):
     options: Mapping[str, object]
     line: int | None = None
     pointer: str = ""
+    fault: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,11 @@ class BadLine:
 
 @dataclass(frozen=True, slots=True)
 class NewBatch:
-    """A validated batch without its jobs. Durations in seconds; None takes the setting."""
+    """A validated batch without its jobs. Durations in seconds; None takes the setting.
+
+    `input_file_id` is what the submitter called the file that the jobs were read from; `files_lifetime_seconds` is how
+    long its result files are to be had after its end, None: as long as the batch.
+    """
 
     owner: str
     name: str | None = None
@@ -50,6 +57,77 @@ class NewBatch:
     budget: Decimal | None = None
     idempotency_key: str | None = None
     request_sha256: str | None = None
+    input_file_id: str | None = None
+    files_lifetime_seconds: int | None = None
+    problems_kept: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """What is known of a file before its bytes. `lifetime_seconds` None: until it is deleted."""
+
+    owner: str
+    filename: str
+    purpose: str
+    lifetime_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileView:
+    """A file, uploaded or of a batch's results, as its owner sees it; `id` as it is shown.
+
+    `bytes` is None for results in a list: to know it, they would have to be read.
+    """
+
+    id: str
+    filename: str
+    purpose: str
+    bytes: int | None
+    created_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageView:
+    """The tokens that the answers of a batch took, `told` of how many answers; `model` if all asked for the same."""
+
+    model: str | None
+    told: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileLine:
+    """One line of a result file: a job that has ended, what it asked for and what it got.
+
+    `http_status` is what the provider answered to the job's last submit, if it did.
+    """
+
+    job_id: UUID
+    custom_id: str
+    state: str
+    model: str | None
+    finished_at: datetime
+    text: str | None
+    details: Mapping[str, object]
+    error_code: str | None
+    error_message: str | None
+    http_status: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFile:
+    """The lines of a result file from behind the first `offset`; `last_line` is the number of its last one, from 1.
+
+    `is_complete`: the batch had ended when the file was opened.
+    """
+
+    is_complete: bool
+    last_line: int
+    lines: Iterator[FileLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +185,7 @@ class BatchView:
     `retries` counts submits beyond each job's first, `late` results that came after their attempt was given up or the
     job was over, `duplicates` callbacks beyond the first of the same body, `overdue` waiting jobs whose callback should
     have come by now. `expected_end` is None if nobody can say. `holds` are those on the batch itself, not on its
-    provider.
+    provider. `deleted_files` are its result files that its owner has deleted.
     """
 
     id: UUID
@@ -137,6 +215,9 @@ class BatchView:
     cancel_requested_at: datetime | None
     finalized_at: datetime | None
     holds: tuple[HoldView, ...]
+    input_file_id: str | None = None
+    deleted_files: frozenset[ResultKind] = frozenset()
+    files_expire_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

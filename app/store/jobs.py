@@ -30,7 +30,18 @@ _CHANGING = (
 
 def add(connection: Connection, rows: Sequence[dict[str, Any]], asked: Sequence[dict[str, Any]]) -> None:
     """a: new jobs, queued, with their inputs."""
-    blank = {"state": JobState.QUEUED, "attempts": 0, "last_number": 0, "suspect": False}
+    _add(connection, JobState.QUEUED, rows, asked)
+
+
+def add_failed(connection: Connection, rows: Sequence[dict[str, Any]], asked: Sequence[dict[str, Any]]) -> None:
+    """a: new jobs that nobody may submit, so that no retry does either: there is no attempt that they have left."""
+    _add(connection, JobState.FAILED, [row | {"max_attempts": 0} for row in rows], asked)
+
+
+def _add(
+    connection: Connection, state: JobState, rows: Sequence[dict[str, Any]], asked: Sequence[dict[str, Any]]
+) -> None:
+    blank = {"state": state, "attempts": 0, "last_number": 0, "suspect": False}
     bulk.add(connection, jobs, [blank | row for row in rows])
     bulk.add(connection, job_inputs, asked)
 

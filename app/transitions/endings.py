@@ -59,9 +59,9 @@ def expired(case: Case, event: Expired, moment: Moment) -> Step:
 
 
 def retried(case: Case, event: Retried, moment: Moment) -> Step:
-    """j: failed, cancelled -> queued."""
+    """j: failed, cancelled -> queued; not one that was never to be submitted."""
     job = case.job
-    if job.state not in (JobState.FAILED, JobState.CANCELLED):
+    if job.state not in (JobState.FAILED, JobState.CANCELLED) or not job.max_attempts:
         return Step(case, Outcome.LATE)
     case = queues(case, moment.now).with_job(
         max_attempts=job.attempts + event.more_attempts,

@@ -9,12 +9,14 @@ from openapi_spec_validator import validate
 
 from app.api import openapi, register_api
 from app.api.openapi import UndeclaredRoute
+from app.openai import register_openai
 
 
 @pytest.fixture
 def app() -> Flask:
     app = Flask("document", static_folder=None)
     register_api(app)
+    register_openai(app)
     return app
 
 
@@ -64,7 +66,7 @@ def test_every_route_says_who_may_call_it(app: Flask) -> None:
         "/callbacks/hive/<token>",
         "/callbacks/echo/<token>",
     }
-    assert all(auth == "key" for rule, auth in declared.items() if rule.startswith("/api"))
+    assert all(auth == "key" for rule, auth in declared.items() if rule.startswith(("/api", "/v1")))
 
 
 def test_every_operation_that_takes_a_key_refuses_a_request_without_one(app: Flask, document: dict[str, Any]) -> None:
@@ -72,7 +74,7 @@ def test_every_operation_that_takes_a_key_refuses_a_request_without_one(app: Fla
     guarded = [name for name, operation in operations(document).items() if operation["security"]]
     answers = {name: client.open(name.partition(" ")[2], method=name.partition(" ")[0]) for name in guarded}
     assert {answer.status_code for answer in answers.values()} == {401}
-    assert len(answers) == 17
+    assert len(answers) == 28
 
 
 def test_every_operation_has_a_name_of_its_own_and_a_summary(document: dict[str, Any]) -> None:

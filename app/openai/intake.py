@@ -1,0 +1,101 @@
+"""From the lines of an input file to jobs: each valid, or with everything that is wrong with it."""
+
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
+
+from pydantic import ValidationError
+
+from app import chat, strictjson
+from app.api.body import Line, lines
+from app.api.problems import Place, of_validation
+from app.api.rules import problems_of_job
+from app.api.schemas.inputs import JobIn
+from app.config import Settings
+from app.errors import InvalidInput, Problem
+from app.openai.schemas import ENDPOINT
+from app.services.views import BadLine, NewJob
+
+_MAX_ID_CHARS = 512
+_MAX_MODEL_CHARS = 200
+
+
+def read_lines(file: IO[bytes], settings: Settings) -> Iterator[NewJob | BadLine]:
+    """The jobs in a file, in their order, read one at a time."""
+    for line in lines(file, settings.max_line_bytes):
+        try:
+            yield _job(_request(line, settings.max_line_bytes), line.number, settings)
+        except InvalidInput as error:
+            yield BadLine(error.problems)
+
+
+def _request(line: Line, limit: int) -> Mapping[str, Any]:
+    place = Place(line=line.number)
+    if line.content is None:
+        raise InvalidInput([Problem(f"A line takes at most {limit} bytes.", None, line.number, code="invalid_request")])
+    try:
+        value = strictjson.loads(line.content)
+    except InvalidInput as error:
+        raise InvalidInput(
+            [_not_json(place.move(problem).message, line.number) for problem in error.problems]
+        ) from error
+    if not isinstance(value, dict):
+        raise InvalidInput([_not_json("A line must be a JSON object.", line.number)])
+    return value
+
+
+def _not_json(message: str, number: int) -> Problem:
+    return Problem(message, None, number, code="invalid_json_line")
+
+
+def _job(request: Mapping[str, Any], number: int, settings: Settings) -> NewJob:
+    problems = [Problem(words, pointer, number, code=code) for words, pointer, code in _faults(request)]
+    if problems:
+        raise InvalidInput(problems)
+    body = request["body"]
+    try:
+        text, options = chat.job_of_chat(body)
+    except InvalidInput as error:
+        return NewJob(request["custom_id"], "", {"model": body["model"]}, number, "", error.problems[0])
+    fault = next(chat.problems_in_v2(text, options), None) or _beyond_limits(text, options, settings)
+    return NewJob(request["custom_id"], text, options, number, "", fault)
+
+
+def _faults(request: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with a line by itself, so that its batch fails: words, pointer, code."""
+    for name in ("custom_id", "method", "url", "body"):
+        if request.get(name) in (None, ""):
+            yield f"Missing required parameter: '{name}'.", f"/{name}", "missing_required_parameter"
+    custom_id, method, url, body = (request.get(name) for name in ("custom_id", "method", "url", "body"))
+    if custom_id and (not isinstance(custom_id, str) or len(custom_id) > _MAX_ID_CHARS):
+        yield f"A custom_id is text of at most {_MAX_ID_CHARS} characters.", "/custom_id", "invalid_request"
+    if method and method != "POST":
+        yield "The method must be POST.", "/method", "invalid_request"
+    if url and url != ENDPOINT:
+        yield f"The URL of a line must be that of its batch, {ENDPOINT}.", "/url", "invalid_url"
+    if isinstance(body, dict):
+        yield from _faults_of_body(body)
+    elif body not in (None, ""):
+        yield "The body must be a JSON object.", "/body", "invalid_request"
+
+
+def _faults_of_body(body: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    if body.get("stream"):
+        yield "Streaming is not supported in a batch.", "/body/stream", "streaming_unsupported"
+    model = body.get("model")
+    if not model or not isinstance(model, str) or len(model) > _MAX_MODEL_CHARS:
+        yield "There must be a model.", "/body/model", "invalid_request"
+    if not body.get("messages"):
+        yield "There must be messages.", "/body/messages", "invalid_request"
+
+
+def _beyond_limits(text: str, options: dict[str, Any], settings: Settings) -> Problem | None:
+    """What the other face would refuse; of a longer answer than there is, as much as there is."""
+    place = Place("/body")
+    if "max_tokens" in options:
+        options["max_tokens"] = min(options["max_tokens"], settings.max_output_tokens)
+    words = {name: value for name, value in options.items() if name not in chat.BESIDE_V2}
+    try:
+        job = JobIn.model_validate({"custom_id": "job", "text_data": text, "options": words})
+    except ValidationError as error:
+        return of_validation(error, place)[0]
+    return next(problems_of_job(job, settings, place), None)

@@ -1,0 +1,56 @@
+"""The lines of output and error files."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from app import chat
+from app.services.newrows import INVALID_REQUEST
+from app.services.views import FileLine
+from app.states import JobState
+
+UNNAMED_MODEL = "unknown"
+
+Parts = tuple[tuple[int, Mapping[str, Any]] | None, Mapping[str, str] | None]
+"""An answer, its HTTP status and its body, unless there was none; and what went wrong, if something did."""
+
+
+def written(lines: Iterable[FileLine]) -> Iterator[bytes]:
+    """Each as one line of JSON with its end."""
+    for line in lines:
+        yield json.dumps(shown(line), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def shown(line: FileLine) -> Mapping[str, Any]:
+    """A job that has ended, as its submitter reads it."""
+    shown_id = line.job_id.hex
+    answer, error = _answered(line) if line.text is not None else _failed(line)
+    response = None
+    if answer is not None:
+        status, body = answer
+        response = {"status_code": status, "request_id": f"req_{shown_id}", "body": body}
+    return {"id": f"batch_req_{shown_id}", "custom_id": line.custom_id, "response": response, "error": error}
+
+
+def _answered(line: FileLine) -> Parts:
+    # Of a job that came through the other face, and of which the provider says nothing, nobody knows it.
+    details = dict(line.details) if line.model is None else {**line.details, "model": line.model}
+    shown_id, model = f"chatcmpl-{line.job_id.hex}", line.model or UNNAMED_MODEL
+    completion = chat.completion_of(line.text or "", details, id_=shown_id, model=model, created=line.finished_at)
+    return (200, completion), None
+
+
+def _failed(line: FileLine) -> Parts:
+    if line.state == JobState.CANCELLED:
+        return None, _error("batch_cancelled", "The batch was cancelled before this request was done.")
+    code, message = line.error_code or "unknown", line.error_message or "It failed."
+    if code == "batch_expired":
+        return None, _error(code, message)
+    status = 400 if code == INVALID_REQUEST else line.http_status or 500
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    said = {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    return (status if status >= 400 else 500, said), _error(code, message)
+
+
+def _error(code: str, message: str) -> Mapping[str, str]:
+    return {"code": code, "message": message}
