@@ -8,7 +8,7 @@ from app.api.body import JSON, received
 from app.api.context import owner, runtime
 from app.api.operations import Answer
 from app.api.submissions import HEADERS, REPLAYED, idempotency_key
-from app.errors import InvalidInput
+from app.errors import NotFound
 from app.openai.errors import InvalidRequest
 from app.openai.making import make
 from app.openai.operations import declare
@@ -47,10 +47,9 @@ def create_openai_batch() -> Response:
 def list_openai_batches() -> Response:
     """One page of the owner's batches, whichever face they came through."""
     said = query(OpenAiBatchListQuery)
-    try:
-        page = status.batches(runtime(), owner(), said.after, said.limit)
-    except InvalidInput as error:
-        raise InvalidRequest(f"No batch found with id '{said.after}'.", "after") from error
+    if said.after is not None:
+        _check_place(said.after)
+    page = status.batches(runtime(), owner(), said.after, said.limit)
     data = [shown(runtime(), view) for view in page.items]
     first, last = (data[0].id, data[-1].id) if data else (None, None)
     has_more = page.next_cursor is not None
@@ -78,6 +77,13 @@ def cancel_openai_batch(batch: str) -> Response:
     """Cancel a batch."""
     batches.cancel(runtime(), owner(), ids.read("batch", batch))
     return _answer(status.batch(runtime(), owner(), ids.read("batch", batch)))
+
+
+def _check_place(after: str) -> None:
+    try:
+        ids.read_placed("batch", after)
+    except NotFound as error:
+        raise InvalidRequest(str(error), "after") from error
 
 
 def _answer(view: BatchView) -> Response:

@@ -7,7 +7,6 @@ from flask import Flask, Response, request
 
 from app.api.body import JSON
 from app.api.errors import PROBLEM_JSON
-from app.errors import HivebatchError
 from app.ids import new_id
 from app.openai.schemas import OpenAiError, OpenAiFault
 
@@ -17,7 +16,7 @@ SHOULD_RETRY = "x-should-retry"
 _CODES = {HTTPStatus.UNAUTHORIZED: "invalid_api_key"}
 
 
-class InvalidRequest(HivebatchError):
+class InvalidRequest(Exception):
     """A parameter of the request is wrong; nothing was stored."""
 
     def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:

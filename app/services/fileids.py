@@ -24,8 +24,8 @@ def read(shown: str) -> FileId:
     """
     for kind in resultfiles.KINDS:
         if shown.endswith(f"-{kind}"):
-            return FileId(ids.read("file", shown.removesuffix(f"-{kind}")), kind)
-    return FileId(ids.read("file", shown), None)
+            return FileId(ids.read_placed("file", shown.removesuffix(f"-{kind}")), kind)
+    return FileId(ids.read_placed("file", shown), None)
 
 
 def find(runtime: Runtime, owner: str, shown: str) -> FileView:
