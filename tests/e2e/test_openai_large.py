@@ -13,8 +13,8 @@ from tests.integration.openai_client import ENDPOINT, as_file, line
 
 LINES = 50_000
 LINE_BYTES = 3_990
-MAY_GROW_BYTES = 90_000_000
-"""Less than half of the file; what a thread and the database's cache keep of a large request is in it."""
+MAY_GROW_BYTES = 60_000_000
+"""Less than a third of the file; what a thread and the database's cache keep of a large request is in it."""
 
 
 def peak_bytes(up: Up) -> int:
