@@ -6,8 +6,8 @@ A migration must suit the previous code: add now, remove in a later release. Nev
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005_files"
-down_revision = "0004_orphans_and_clocks"
+revision = "0007_files"
+down_revision = "0006_latencies"
 
 
 def upgrade() -> None:
