@@ -76,10 +76,6 @@ class Process:
         return self._err.read_text()
 
     @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
     def is_running(self) -> bool:
         return self._process.poll() is None
 
