@@ -41,7 +41,8 @@ def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows that all name the same columns."""
     if not rows:
         return
-    if len(rows) < COPY_FROM or connection.dialect.name == "sqlite":
+    is_together = _EXPECTED in connection.info  # where a COPY can't be
+    if len(rows) < COPY_FROM or is_together or connection.dialect.name == "sqlite":
         add_new(connection, table, rows, on_conflict="")
     else:
         _copy(connection, table, rows)

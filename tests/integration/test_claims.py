@@ -11,6 +11,7 @@ from app.config import Settings
 from app.providers.base import Accepted, Submission, SubmitOutcome
 from app.runtime import Runtime
 from app.services import batches
+from app.services.submission import MOST_AHEAD
 from app.services.views import JobDetail
 from app.store import batches as batch_rows
 from app.store import holds
@@ -185,3 +186,9 @@ def test_a_claim_asks_three_things_however_many_jobs_it_takes(runtime: Runtime) 
     assert len(statements_of_a_claim(runtime)) == 3
     submit(runtime, *"abcdefghij")
     assert len(statements_of_a_claim(runtime)) == 3
+
+
+def test_a_claim_may_be_as_large_as_a_drain_ever_asks_for(runtime: Runtime) -> None:
+    eager = with_settings(runtime, make_settings(max_in_flight=MOST_AHEAD))
+    submit(eager, *["x"] * MOST_AHEAD)
+    assert len(take(eager, MOST_AHEAD)) == MOST_AHEAD

@@ -16,7 +16,7 @@ from app.models import metadata
 from app.providers.dialogues import Dialogue, Talk
 from app.runtime import Runtime
 from app.store import holds
-from app.tokens import TokenSigner
+from app.tokens import EchoSigner, TokenSigner
 from tests.conftest import make_settings
 from tests.factories import PROVIDER, held
 from tests.fakes import RecordingDoorbell
@@ -107,6 +107,7 @@ class World:
             database=database,
             providers={PROVIDER: self.provider},
             signer=self.signer,
+            echoes=EchoSigner(self.settings.secret_keys),
             doorbell=doorbell or RecordingDoorbell(),
             sending=_AtOnce(),
             asking=_AtOnce(),
