@@ -230,6 +230,7 @@ def test_a_worker_told_to_stop_waits_for_what_it_sent_and_sends_no_more(
     names = [f"job-{number}" for number in range(8)]
     batch_id = submit(runtime, *names)
     hive = {"HIVEBATCH_HIVE_URL": f"http://127.0.0.1:{provider.server_address[1]}", "HIVEBATCH_CONNECTIONS": "3"}
+    hive |= {"HIVEBATCH_ECHO": "off"}  # no web process answers
     with Redis() as redis:
         broker = {"HIVEBATCH_BROKER_URL": redis.url}
         process = processes.hivebatch("worker", folder=tmp_path, name="worker", **variables(runtime), **hive, **broker)

@@ -247,10 +247,6 @@ def test_the_command_says_whether_there_was_anything_to_correct(
 
 
 INTRODUCED = (
-    *(
-        f"ALTER TABLE limits DROP COLUMN {name}"
-        for name in ("echoed_url", "echoed_at", "echo_due_at", "listening_since")
-    ),
     "DROP TABLE breakers",
     "DROP INDEX ix_batches_budgeted",
     "ALTER TABLE batches DROP COLUMN budget_nano",

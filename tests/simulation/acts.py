@@ -12,6 +12,7 @@ from app.errors import Conflict, DatabaseUnavailable, NotFound
 from app.ids import show
 from app.runtime import Runtime
 from app.services import batches, callbacks, claims, creation, submission
+from app.services.brakes import SILENCE
 from app.services.claims import Claim
 from app.services.inbox import Kept
 from app.services.outcomes import Sent
@@ -97,7 +98,8 @@ def claim(world: World, runtime: Runtime, room: int, *, is_idle: bool) -> Sequen
 def _held(world: World) -> set[tuple[str, str, datetime]]:
     with world.database.reading() as connection:
         standing = holds.standing(connection, world.clock.now + world.clock.skew)
-    return {(hold.scope, hold.scope_id, hold.since) for hold in standing}
+    # A provider that has fallen silent is held, but for one task at a time.
+    return {(hold.scope, hold.scope_id, hold.since) for hold in standing if hold.reason != SILENCE}
 
 
 def _batch_of(world: World, claimed: Claim) -> str:
