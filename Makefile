@@ -50,8 +50,8 @@ simulate: $(VENV)/.dev  ## SEEDS=2000 histories by seed; SEED=123 shows that one
 chaos: $(VENV)/.dev  ## a few minutes of kills, dead servers and cut connections, on both databases
 	$(BIN)/python -m tests.chaos
 
-bench: $(VENV)/.dev  ## ours beside the obvious design, three rounds; writes bench.json
-	$(BIN)/python -m tests.bench --json bench.json
+bench: $(VENV)/.dev  ## ours beside the obvious design, three rounds; writes bench.json and docs/bench.svg
+	$(BIN)/python -m tests.bench --json bench.json --svg docs/bench.svg
 
 lock:  ## make the requirements files again from the ranges in pyproject.toml (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.txt
