@@ -51,6 +51,12 @@ class _Drain:
         self._is_held = threading.Event()
 
     def run(self) -> None:
+        try:
+            self._run()
+        finally:
+            self._write_down_the_rest()
+
+    def _run(self) -> None:
         while True:
             for claimed in self._claim():
                 self._start(claimed)
@@ -62,6 +68,13 @@ class _Drain:
             if sent and record_patiently(self._runtime, sent):
                 self._is_held.set()
             self._take_back()
+
+    def _write_down_the_rest(self) -> None:
+        """If a fault of ours has ended the run: what is on its way has an answer, perhaps one that was paid for."""
+        for future in self._outstanding:
+            future.cancel()
+        if self._outstanding:
+            record_patiently(self._runtime, [_result(future, claimed) for future, claimed in self._outstanding.items()])
 
     def _start(self, claimed: Claim) -> None:
         delay_seconds = (claimed.send_at - now()).total_seconds()

@@ -3,6 +3,7 @@
 import threading
 from datetime import timedelta
 
+import pytest
 from freezegun.api import FrozenDateTimeFactory
 
 from app.clock import now
@@ -134,14 +135,15 @@ def test_a_refusal_whose_record_was_committed_unnoticed_counts_once(runtime: Run
     assert (found.job.state, found.job.attempts, attempt_states(found)) == ("queued", 0, ["refused"])
 
 
-def test_answers_still_on_their_way_are_recorded_when_a_claim_meets_a_database_that_is_away(
-    runtime: Runtime, provider: FakeProvider
+@pytest.mark.parametrize("error", [DatabaseUnavailable("away"), AssertionError("ours")], ids=["database", "fault"])
+def test_answers_still_on_their_way_are_recorded_when_a_claim_goes_wrong(
+    runtime: Runtime, provider: FakeProvider, error: Exception
 ) -> None:
     went_wrong = threading.Event()
 
     def fail_the_claim() -> None:
         went_wrong.set()
-        database_is_away()
+        raise error
 
     def answer_late(_: Submission) -> SubmitOutcome:
         assert went_wrong.wait(10)
@@ -154,7 +156,7 @@ def test_answers_still_on_their_way_are_recorded_when_a_claim_meets_a_database_t
     batch_id = submit(runtime, "early", "late")
     try:
         drain(interposed(runtime, before={3: fail_the_claim}))  # 1 claims both, 2 records the early one, 3 claims
-    except DatabaseUnavailable:
+    except type(error):
         went_wrong.set()
     runtime.sending.close()
     late = job(runtime, batch_id, "job-1")
