@@ -69,7 +69,7 @@ def is_fresh(settings: Settings, limit: Any, now: datetime) -> bool:
 
     Then it stands for what another would say.
     """
-    return _has_echo(settings, limit) and now - limit.echoed_at <= FRESH
+    return _has_echo(settings, limit) and abs(now - limit.echoed_at) <= FRESH
 
 
 def _has_echo(settings: Settings, limit: Any) -> bool:

@@ -24,6 +24,7 @@ def doubt(runtime: Runtime, connection: Connection, provider: str) -> None:
     """A worker begins, its settings may be new: an echo is due, and only one of the last minute counts until then.
 
     That one counts so that a worker which dies and begins again and again does not keep the others from submitting.
+    No time of its own is written down: its clock may be wrong.
     """
     settings, now = runtime.settings, runtime.moment().now
     if not settings.asks_for_echo:
@@ -31,9 +32,9 @@ def doubt(runtime: Runtime, connection: Connection, provider: str) -> None:
         return
     limit = limits.lock(connection, provider, now)
     if brakes.is_fresh(settings, limit, now):
-        limits.put_echo_off(connection, provider, now)
+        limits.put_echo_off(connection, provider, None)
     else:
-        limits.write_echo(connection, provider, None, now, due_at=now)
+        limits.forget_echo(connection, provider)
 
 
 def ask(runtime: Runtime) -> bool:
@@ -81,11 +82,12 @@ def _take(runtime: Runtime, provider: str, *, is_needed: bool) -> bool:
 
 
 def _is_due(runtime: Runtime, limit: Any, now: datetime, *, is_needed: bool) -> bool:
-    if limit.echo_due_at is None or limit.echo_due_at <= now:
+    # Further ahead than it is ever put off it was written by a clock that was wrong.
+    if limit.echo_due_at is None or not now < limit.echo_due_at <= now + ASK_AGAIN + LEASE:
         return True
     is_being_asked = limit.echo_due_at <= now + LEASE
     # Workers that are being moved from one public URL to another take turns, and not by the millisecond.
-    is_too_soon = limit.echoed_at is not None and now - limit.echoed_at < SHORTEST_PAUSE
+    is_too_soon = limit.echoed_at is not None and abs(now - limit.echoed_at) < SHORTEST_PAUSE
     return is_needed and not (is_being_asked or is_too_soon or brakes.is_fresh(runtime.settings, limit, now))
 
 

@@ -97,7 +97,7 @@ def _hold(runtime: Runtime, provider: str, silence: str, now: datetime) -> None:
         }
         holds.place(connection, row)
         # The way to us may be what is broken: that is asked for at once.
-        limits.put_echo_off(connection, provider, now)
+        limits.put_echo_off(connection, provider, None)
     logger.warning("provider_silent", extra={"provider": provider, "reason": silence})
 
 

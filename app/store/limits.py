@@ -85,8 +85,8 @@ def write(connection: Connection, provider: str, next_slot_at: datetime, *, is_f
     connection.execute(chosen.values(next_slot_at=next_slot_at, is_full=is_full))
 
 
-def put_echo_off(connection: Connection, provider: str, due_at: datetime) -> None:
-    """The next echo is to be asked for at `due_at`, which may be now. The row must be locked."""
+def put_echo_off(connection: Connection, provider: str, due_at: datetime | None) -> None:
+    """The next echo is to be asked for at `due_at`, None: at once. The row must be locked."""
     connection.execute(update(limits).where(limits.c.provider == provider).values(echo_due_at=due_at))
 
 
@@ -96,7 +96,13 @@ def write_echo(connection: Connection, provider: str, url: str | None, asked_at:
     connection.execute(chosen.values(echoed_url=url, echoed_at=asked_at, echo_due_at=due_at))
 
 
+def forget_echo(connection: Connection, provider: str) -> None:
+    """The last echo counts no more, and one is due. The row must be locked."""
+    chosen = update(limits).where(limits.c.provider == provider)
+    connection.execute(chosen.values(echoed_url=None, echo_due_at=None))
+
+
 def listen_again(connection: Connection, provider: str, now: datetime) -> None:
     """What was unanswered so far counts no more, and an echo is due."""
     chosen = update(limits).where(limits.c.provider == provider)
-    connection.execute(chosen.values(listening_since=now, echo_due_at=now))
+    connection.execute(chosen.values(listening_since=now, echo_due_at=None))

@@ -115,6 +115,30 @@ def test_a_worker_that_begins_again_and_again_does_not_keep_the_others_from_subm
     assert submitted == ["waiting"] * 59
 
 
+def test_a_worker_that_begins_with_a_wrong_clock_does_not_keep_the_others_from_submitting(
+    make_worker: Callable[..., Worker], clock: FrozenDateTimeFactory
+) -> None:
+    running, outside = make_worker()
+    sweep(running)
+    clock.tick(timedelta(days=1))
+    make_worker()
+    clock.tick(timedelta(days=-1, seconds=1))
+    batch_id = submit(running, "a")
+    sweep(running)
+    drain(running)
+    assert (len(outside.asked), states(running, batch_id)) == (2, ["waiting"])
+
+
+def test_a_clock_that_is_set_back_puts_off_no_echo(
+    make_worker: Callable[..., Worker], clock: FrozenDateTimeFactory
+) -> None:
+    worker, outside = make_worker()
+    sweep(worker)
+    clock.tick(timedelta(days=-1))
+    sweep(worker)
+    assert len(outside.asked) == 2
+
+
 def test_a_worker_that_dies_while_it_asks_is_replaced_by_another(
     make_worker: Callable[..., Worker], clock: FrozenDateTimeFactory
 ) -> None:
