@@ -43,7 +43,7 @@ def _silence(runtime: Runtime, connection: Connection, provider: str, now: datet
 
     The looks go from the cheapest to the dearest; in good times the first or second says that all is well.
     """
-    longest = timedelta(seconds=runtime.settings.callback_timeout_seconds / 2)
+    longest = (runtime.moment().callback_due(provider, now) - now) / 2
     if not attempts.is_any_waiting_since(connection, provider, now - min(LEAST_PATIENCE, longest)):
         return None
     newest = callbacks.newest(connection, provider, NEWEST_CALLBACKS)

@@ -11,9 +11,11 @@ from app.providers.base import Finished, Unknown
 from app.runtime import Runtime
 from app.services import batches, holds, sweeps
 from app.services.views import HoldView
+from tests import learning
 from tests.conftest import MakeRuntime
 from tests.factories import PROVIDER, counts, deliver, drain, held, states, submit, sweep
 from tests.fakes import FakeOutside, FakeProvider, failure, success, unrecognised
+from tests.learning import learning_from
 
 CALLBACK_TIMEOUT = 600.0
 LONGEST = CALLBACK_TIMEOUT / 2
@@ -113,6 +115,20 @@ def test_it_never_waits_longer_than_half_of_a_short_callback_timeout(
     sweep(runtime)
     assert silence(runtime) is None
     clock.tick(1)
+    sweep(runtime)
+    assert silence(runtime) is not None
+
+
+def test_half_of_a_learned_timeout_bounds_it_too(make_runtime: MakeRuntime, clock: FrozenDateTimeFactory) -> None:
+    runtime = learning_from(make_runtime(max_in_flight=1000))
+    learning.answered(runtime, clock, 5)
+    half = runtime.learned[PROVIDER] / 2
+    assert half < 10
+    unanswered(runtime)
+    clock.tick(half - 0.1)
+    sweep(runtime)
+    assert silence(runtime) is None
+    clock.tick(0.2)
     sweep(runtime)
     assert silence(runtime) is not None
 
