@@ -88,12 +88,12 @@ class Settings(BaseSettings):
     callback_timeout_samples: Count = Field(
         100, description="Callbacks of the last days that have to be known before anything is learned from them."
     )
-    submit_timeout_seconds: Seconds = Field(30.0, description="How long the provider may take to answer a submit.")
+    submit_timeout_seconds: Seconds = Field(15.0, description="How long the provider may take to answer a submit.")
     unknown_grace_seconds: Seconds = Field(
         300.0, description="How long a submit of unknown outcome waits for a callback."
     )
     lease_seconds: Seconds = Field(
-        45.0,
+        30.0,
         description="How long a claim holds: the submit time-out and 15 s, or half of it again if that is less.",
     )
     backoff_base_seconds: Seconds = Field(2.0, description="Wait before the first retry; doubles with each.")

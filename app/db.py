@@ -24,7 +24,10 @@ __all__ = ["Connection", "Database", "UtcDateTime"]
 _BUSY = frozenset({"40", "55"})
 _AWAY = frozenset({"08", "25", "53", "57", "58"})
 _IDLE_SECONDS = 1.0
+_OTHER_SCHEMA = "the database has not the schema of this code"
 _TROUBLES = {
+    "42P01": _OTHER_SCHEMA,
+    "42703": _OTHER_SCHEMA,
     "53100": "the disk of the database is full",
     "53300": "the database has no connection left",
     "53": "the database has run out of resources",
@@ -38,12 +41,15 @@ _TROUBLES = {
     "SQLITE_IOERR": "the database can't read or write its file: is the disk full?",
     "SQLITE_BUSY": "the database is locked by another process",
 }
-# A connection that PostgreSQL refuses has no code.
-_REFUSALS = {
+# A connection that PostgreSQL refuses has no code, nor has SQLite for what it does not find.
+_WORDS = {
     "starting up": "the database is starting",
     "shutting down": "the database is stopping",
     "recovery": "the database is in recovery",
     "too many clients": "the database has no connection left",
+    "no such table": _OTHER_SCHEMA,
+    "no such column": _OTHER_SCHEMA,
+    "has no column": _OTHER_SCHEMA,
 }
 _POSTGRES_OPTIONS = "-c statement_timeout=30s -c lock_timeout=2s -c idle_in_transaction_session_timeout=30s"
 
@@ -112,12 +118,14 @@ def _translated() -> Iterator[None]:
         raise DatabaseUnavailable(_summary(error), "the database is too slow: no connection is free") from error
     except (DBAPIError, psycopg.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        kind = (getattr(cause, "sqlstate", None) or "")[:2]
+        code = getattr(cause, "sqlstate", None) or ""
+        kind = code[:2]
         if kind in _BUSY:
             raise DatabaseBusy(
                 _summary(error), "the database is busy"
             ) from None  # a driver's own words quote the row that it was at
-        if kind in _AWAY or (not kind and isinstance(error, (OperationalError, psycopg.OperationalError))):
+        has_no_code = not code and isinstance(error, (OperationalError, psycopg.OperationalError))
+        if kind in _AWAY or _TROUBLES.get(code) == _OTHER_SCHEMA or has_no_code:
             raise DatabaseUnavailable(_summary(error), _trouble(cause)) from None
         raise
 
@@ -127,7 +135,7 @@ def _trouble(cause: BaseException | None) -> str:
     code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None) or ""
     words = str(cause)
     told = [trouble for sign, trouble in _TROUBLES.items() if code.startswith(sign)]
-    told += [trouble for sign, trouble in _REFUSALS.items() if sign in words]
+    told += [trouble for sign, trouble in _WORDS.items() if sign in words]
     return told[0] if told else "the database can't be reached or written"
 
 

@@ -73,10 +73,13 @@ IN_VAIN = ("late_nano", "duplicate_nano", "failed_nano")
 """What attempts cost that gave no answer that was kept: of a job without an answer, of one that has it from another
 attempt, and of tasks that failed."""
 
-FIGURES = (*map(str, JobState), "submits", "submitted_jobs", "cost_nano", *IN_VAIN, "late", "repeats")
+PAYING_AGAIN = ("read_back", "possibly_doubled")
+"""Outcomes that were asked for instead of paid for again; submits beyond a job's first that may have been billed."""
+
+FIGURES = (*map(str, JobState), "submits", "submitted_jobs", "cost_nano", *IN_VAIN, "late", "repeats", *PAYING_AGAIN)
 """What is counted of a batch: its jobs by state; the attempts that may have reached the provider, the jobs that have
 one, what all attempts cost, and what part of that was in vain; callbacks that were late, and those beyond the first of
-the same body."""
+the same body; what asking before paying again saved, and what may have been paid twice."""
 
 batches = Table(
     "batches",
@@ -124,8 +127,8 @@ batch_figures = Table(
     Column("batch_id", Uuid, primary_key=True),
     Column("id", Uuid, primary_key=True),
     Column("is_folded", Boolean, nullable=False),
-    # Null in the rows of the version before, which did not keep what was in vain.
-    *(Column(name, BigInteger, nullable=name in IN_VAIN) for name in FIGURES),
+    # Null in the rows of versions before, which did not keep these.
+    *(Column(name, BigInteger, nullable=name in (*IN_VAIN, *PAYING_AGAIN)) for name in FIGURES),
     _partial("ix_batch_figures_not_folded", "batch_id", where=NOT_FOLDED),
 )
 
@@ -198,6 +201,7 @@ attempts = Table(
     Column("error_message", String(500)),
     Column("cost_nano", BigInteger),
     Column("had_more_time", Boolean, nullable=False),
+    Column("is_permanent", Boolean),  # null in the rows of versions before
     UniqueConstraint("job_id", "number"),
     _one_of("state", AttemptState),
     _partial("uq_attempts_open", "job_id", where=OPEN_ATTEMPT, unique=True),

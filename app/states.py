@@ -37,6 +37,15 @@ class AttemptState(StrEnum):
 
 OPEN_JOB_STATES = (JobState.QUEUED, JobState.SUBMITTING, JobState.WAITING)
 OPEN_ATTEMPT_STATES = (AttemptState.SUBMITTING, AttemptState.WAITING, AttemptState.UNKNOWN)
+MAYBE_ANSWERED_STATES = (
+    AttemptState.WAITING,
+    AttemptState.UNKNOWN,
+    AttemptState.COMPLETED,
+    AttemptState.TIMED_OUT,
+    AttemptState.CANCELLED,
+    AttemptState.SUPERSEDED,
+)
+"""Attempts for which the provider may have made, and billed, an answer."""
 
 
 class Outcome(StrEnum):
@@ -66,6 +75,7 @@ class Attempt(NamedTuple):
     error_message: str | None = None
     cost_nano: int | None = None
     had_more_time: bool = False  # its deadline was put off once, as the provider was still at it
+    is_permanent: bool | None = False  # it failed for good; None: a version before did not say
 
     @property
     def is_open(self) -> bool:

@@ -30,7 +30,8 @@ def invalid(error: InvalidInput) -> ResponseReturnValue:
 def unavailable(error: DatabaseUnavailable) -> ResponseReturnValue:
     """The database is away."""
     logger.warning("database_unavailable route=%s: %s", request.url_rule, error)
-    message = "Nothing can be shown or changed until it answers again. Try again in a few seconds."
+    trouble = error.trouble[0].upper() + error.trouble[1:]
+    message = f"{trouble}. Nothing can be shown or changed until that is over. Try again in a few seconds."
     return pages.failure("The database is not available", message), 503, {"Retry-After": "5"}
 
 

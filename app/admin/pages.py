@@ -9,6 +9,7 @@ from app import clock
 from app.admin.signs import BAR_ORDER
 from app.admin.timeline import timeline
 from app.config import Settings
+from app.services import clocks
 from app.services.views import BatchView, JobDetail, JobView, Page, Readiness, ReasonView
 from app.states import OPEN_JOB_STATES, JobState
 
@@ -27,6 +28,7 @@ def batches(page: Page[BatchView], readiness: Readiness, settings: Settings) -> 
         page=page,
         readiness=readiness,
         is_sweep_stale=_is_stale(readiness.last_sweep_at, settings.sweep_seconds),
+        is_clock_off=clocks.is_off(readiness.clock_off_seconds),
         is_first_page="cursor" not in request.args,
         base_url=request.host_url.rstrip("/"),
     )

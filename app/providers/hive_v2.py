@@ -29,6 +29,7 @@ from app.providers.readings import MAX_ID_CHARS, Fields, fields_of, first_id, re
 log = logging.getLogger(__name__)
 
 SUBMIT_PATH = "/api/v2/task/async"
+MANY_NOT_FOUND = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class HiveV2:
         self._permanent_codes = frozenset(permanent_codes)
         self._task_path = task_path
         self._has_read_back = False
+        self._not_found: set[str] = set()
 
     @property
     def can_read_back(self) -> bool:
@@ -101,7 +103,7 @@ class HiveV2:
             answered = yield from self._ask(task_path.replace("{task_id}", quote(task_id, safe="")))
         except (NotSent, NoAnswer) as error:
             return NoReply(one_line(str(error)))
-        self._learn_from(answered)
+        self._learn_from(task_id, answered)
         return _lookup(answered)
 
     def _ask(self, path: str, body: bytes | None = None) -> Dialogue[_Answered]:
@@ -118,12 +120,17 @@ class HiveV2:
         current = self._key
         return (current, *(key for key in self._keys if key != current))[:2]
 
-    def _learn_from(self, answered: _Answered) -> None:
-        """405 says that reading back isn't supported; so does 404, unless a task was read back before."""
+    def _learn_from(self, task_id: str, answered: _Answered) -> None:
+        """405 says that reading back isn't supported; so does 404 for several tasks, if none was ever found.
+
+        One alone may be a task that the provider has forgotten.
+        """
         status = answered.response.status
         if 200 <= status < 300:
             self._has_read_back = True
-        elif status == 405 or (status == 404 and not self._has_read_back):
+        elif status == 404 and not self._has_read_back:
+            self._not_found.add(task_id)
+        if status == 405 or len(self._not_found) >= MANY_NOT_FOUND:
             log.warning("provider_cannot_read_back provider=%s http_status=%s", self.name, status)
             self._task_path = None
 

@@ -15,15 +15,18 @@ logger = logging.getLogger(__name__)
 
 
 def readiness(runtime: Runtime) -> Readiness:
-    """Ready if the database can be written and has the schema of this code. Workers and holds are for information."""
+    """Ready if the database can be written and has the schema of this code; the rest is for information."""
     try:
         with runtime.database.transaction() as connection:
             revision = schema.revision(connection)
             if revision != schema.HEAD:
-                return _not_ready(f"schema is {revision or 'missing'}, this code needs {schema.HEAD}", revision)
+                reason = f"schema is {revision or 'missing'}, this code needs {schema.HEAD}"
+                logger.warning("not_ready", extra={"trouble": reason})
+                return _not_ready(reason, revision)
             schema.write_probe(connection)
             beats = workers.listing(connection, since=runtime.moment().now - SILENT_AFTER)
         held = holds.listing(runtime)
+        off_seconds = clocks.check(runtime)
     except DatabaseUnavailable as error:
         # Its own words name hosts and users, which is nobody's business.
         logger.warning("not_ready", exc_info=True, extra={"trouble": error.trouble})
@@ -34,8 +37,8 @@ def readiness(runtime: Runtime) -> Readiness:
         )
         for row in beats
     )
-    return Readiness(True, None, revision, views, views[0].swept_at if views else None, held)
+    return Readiness(True, None, revision, views, views[0].swept_at if views else None, held, off_seconds)
 
 
 def _not_ready(reason: str, revision: str | None) -> Readiness:
-    return Readiness(False, reason, revision, (), None, ())
+    return Readiness(False, reason, revision, (), None, (), None)

@@ -13,7 +13,7 @@ from app.services import clocks, health, holds, latencies
 from app.services.brakes import SILENCE
 from app.services.views import Readiness
 from app.states import Outcome
-from app.store import limits, tallies
+from app.store import figures, limits, tallies
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ def _checks(runtime: Runtime, readiness: Readiness) -> Iterator[Check]:
     yield _clocks(runtime)
     yield Check("callbacks", True, "; ".join(latencies.in_words(runtime, provider) for provider in runtime.providers))
     yield _inbox(runtime)
+    yield _payments(runtime)
 
 
 def _workers(runtime: Runtime, readiness: Readiness) -> Check:
@@ -100,6 +101,13 @@ def _clocks(runtime: Runtime) -> Check:
         return Check("clocks", True, "the database has no other clock than this machine's")
     detail = f"this machine and the database are {abs(off_seconds):.1f} s apart"
     return Check("clocks", not clocks.is_off(off_seconds), detail)
+
+
+def _payments(runtime: Runtime) -> Check:
+    with runtime.database.reading() as connection:
+        found = figures.in_all(connection, "read_back", "possibly_doubled")
+    told = f"{found['read_back']} tasks were asked for instead of paid for again, "
+    return Check("payments", True, f"{told}{found['possibly_doubled']} submits may have been billed twice")
 
 
 def _inbox(runtime: Runtime) -> Check:

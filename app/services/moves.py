@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.db import Connection
 from app.ids import show
-from app.states import Attempt, AttemptState, Case, Job, JobState, Outcome
+from app.states import MAYBE_ANSWERED_STATES, Attempt, AttemptState, Case, Job, JobState, Outcome
 from app.store import bulk, figures, jobs
 from app.transitions import Event, Moment, transition
 
@@ -70,8 +70,14 @@ def _counted(case: Case) -> Mapping[str, int]:
         case.job.state: 1,
         "submits": submits,
         "submitted_jobs": int(submits > 0),
+        "possibly_doubled": _possibly_doubled(case),
         **_costs(case),
     }
+
+
+def _possibly_doubled(case: Case) -> int:
+    """Answers beyond the first that the provider may have made for a job."""
+    return max(0, sum(attempt.state in MAYBE_ANSWERED_STATES for attempt in case.attempts.values()) - 1)
 
 
 def _costs(case: Case) -> Mapping[str, int]:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from app.clock import now
 from app.db import Connection
 from app.errors import DatabaseUnavailable
+from app.ids import show
 from app.providers.base import Accepted, Held, Rejected, SubmitOutcome, Unknown
 from app.runtime import Runtime
 from app.services import breakers, finalizing
@@ -21,6 +22,8 @@ from app.transitions import Rejected as JobRejected
 logger = logging.getLogger(__name__)
 
 HANDED_BACK = "handed_back"
+STOPPING_SECONDS = 3.0
+"""How long a process that is told to stop waits for a database that is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +36,30 @@ class Sent:
 
 
 def record_patiently(runtime: Runtime, sent: Sequence[Sent]) -> bool:
-    """As `record`, but a database that is away is waited for until the leases end; then the alarms have it all."""
+    """As `record`, but a database that is away is waited for: a task id that is lost can't be asked for.
+
+    Not longer than the alarms wait for a callback, and less in a process that is told to stop. What is given up then
+    stands in the log.
+    """
+    give_up_at = runtime.settings.timing.grace_until(max(one.claim.lease_until for one in sent))
     while True:
         try:
             return record(runtime, sent)
         except DatabaseUnavailable:
-            if now() > max(one.claim.lease_until for one in sent):
-                logger.exception("record_given_up", extra={"size": len(sent)})
+            if runtime.stopping.is_set():
+                give_up_at = min(give_up_at, now() + timedelta(seconds=STOPPING_SECONDS))
+            if now() >= give_up_at:
+                _log_given_up(sent)
                 return True
             logger.warning("record_postponed", exc_info=True, extra={"size": len(sent)})
             time.sleep(0.5)
+
+
+def _log_given_up(sent: Sequence[Sent]) -> None:
+    for one in sent:
+        task_id = one.outcome.task_id if isinstance(one.outcome, Accepted) else None
+        attempt_id = show("attempt", one.claim.attempt_id)
+        logger.error("record_given_up", extra={"attempt_id": attempt_id, "task_id": task_id})
 
 
 def record(runtime: Runtime, sent: Sequence[Sent]) -> bool:

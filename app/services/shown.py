@@ -43,6 +43,8 @@ def batch_view(
         retries=figures["submits"] - figures["submitted_jobs"],
         late=figures["late"],
         duplicates=figures["repeats"],
+        read_back=figures["read_back"],
+        possibly_doubled=figures["possibly_doubled"],
         overdue=overdue,
         cost=money(figures["cost_nano"]),
         costs=_costs(figures),

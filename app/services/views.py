@@ -183,9 +183,10 @@ class BatchView:
     """A batch as its owner sees it. `counts` names every job state; `cost` is in the provider's currency.
 
     `retries` counts submits beyond each job's first, `late` results that came after their attempt was given up or the
-    job was over, `duplicates` callbacks beyond the first of the same body, `overdue` waiting jobs whose callback should
-    have come by now. `expected_end` is None if nobody can say. `holds` are those on the batch itself, not on its
-    provider. `deleted_files` are its result files that its owner has deleted.
+    job was over, `duplicates` callbacks beyond the first of the same body, `read_back` tasks that were asked for
+    instead of paid for again, `possibly_doubled` submits beyond a job's first for which it may have been billed again,
+    `overdue` waiting jobs whose callback should have come by now. `expected_end` is None if nobody can say. `holds` are
+    those on the batch itself, not on its provider. `deleted_files` are its result files that its owner has deleted.
     """
 
     id: UUID
@@ -202,6 +203,8 @@ class BatchView:
     retries: int
     late: int
     duplicates: int
+    read_back: int
+    possibly_doubled: int
     overdue: int
     cost: Decimal
     costs: CostsView
@@ -410,7 +413,10 @@ class WorkerView:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether this process can keep what it is given; the rest is for information."""
+    """Whether this process can keep what it is given; the rest is for information.
+
+    `clock_off_seconds`: by how much its clock is ahead of the database's; None: they are the same, or nobody asked.
+    """
 
     is_ready: bool
     reason: str | None
@@ -418,3 +424,4 @@ class Readiness:
     workers: tuple[WorkerView, ...]
     last_sweep_at: datetime | None
     holds: tuple[HoldView, ...]
+    clock_off_seconds: float | None

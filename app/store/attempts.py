@@ -24,6 +24,7 @@ _CHANGING = (
     "error_message",
     "cost_nano",
     "had_more_time",
+    "is_permanent",
 )
 
 
@@ -154,4 +155,5 @@ def _attempt(row: Row[Any]) -> Attempt:
         error_message=row.error_message,
         cost_nano=row.cost_nano,
         had_more_time=row.had_more_time,
+        is_permanent=row.is_permanent,
     )

@@ -18,8 +18,9 @@ def add(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> Callable[[
     """Keep these bodies. What it returns has to be called when they are written (see `bulk.together`).
 
     It counts `times` up for those that their attempts had brought already, of which nothing else changes, and tells
-    what all of them add to the figures of each batch: bodies that are `late`, and `repeats` of earlier ones. An orphan
-    is in no figure, whatever its `times`, until it comes again when its attempt is here, or is matched.
+    what all of them add to the figures of each batch: bodies that are `late`, or were `read_back`, and `repeats` of
+    earlier ones. An orphan is in no figure, whatever its `times`, until it comes again when its attempt is here, or is
+    matched.
     """
     distinct = _distinct(rows)
     if not distinct:
@@ -39,7 +40,11 @@ def _count(connection: Connection, rows: Sequence[Mapping[str, Any]], written: i
     repeated = [row for row in rows if row["id"] not in stored]
     orphans = _orphans_among(connection, repeated)
     _count_up(connection, repeated)
-    adopted = [{**row, "times": row["times"] + orphans[_key(row)]} for row in repeated if _key(row) in orphans]
+    adopted = [  # they stay what they were at first: nobody asked for an orphan
+        {**row, "times": row["times"] + orphans[_key(row)], "source": "callback"}
+        for row in repeated
+        if _key(row) in orphans
+    ]
     _adopt(connection, adopted)
     rest = [row for row in rows if _key(row) not in orphans]
     return _added([*rest, *adopted], {row["id"] for row in repeated if _key(row) not in orphans})
@@ -101,6 +106,7 @@ def _added(rows: Sequence[Mapping[str, Any]], repeated: Collection[UUID]) -> Fig
         is_new = row["id"] not in repeated
         added[row["batch_id"]]["repeats"] += row["times"] - is_new
         added[row["batch_id"]]["late"] += is_new and row["outcome"] is Outcome.LATE
+        added[row["batch_id"]]["read_back"] += is_new and row["source"] == "read_back"
     return added
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Select, Subquery, 
 
 from app.ids import new_id
 from app.models import FIGURES, NOT_FOLDED, attempts, batch_figures, batches, callbacks, jobs
-from app.states import AttemptState, JobState, Outcome
+from app.states import MAYBE_ANSWERED_STATES, AttemptState, JobState, Outcome
 from app.store import bulk
 
 Figures = Mapping[str, int]
@@ -37,6 +37,12 @@ def of_batches(connection: Connection, batch_ids: Iterable[UUID]) -> Mapping[UUI
     query = select(batch_figures.c.batch_id, *sums).where(batch_figures.c.batch_id.in_(ids))
     found = {row.batch_id: _figures(row) for row in connection.execute(query.group_by(batch_figures.c.batch_id))}
     return {batch_id: found.get(batch_id, NONE_YET) for batch_id in ids}
+
+
+def in_all(connection: Connection, *names: str) -> Mapping[str, int]:
+    """These figures of all batches together. It reads a row a batch, so it is for who looks seldom."""
+    row = connection.execute(select(*(func.sum(batch_figures.c[name]).label(name) for name in names))).one()
+    return {name: int(getattr(row, name) or 0) for name in names}
 
 
 def not_folded(connection: Connection, limit: int) -> Sequence[UUID]:
@@ -95,6 +101,7 @@ def _count_jobs(batch_ids: Sequence[UUID]) -> Subquery:
 
 def _count_attempts(batch_ids: Sequence[UUID]) -> Subquery:
     was_sent = attempts.c.state != AttemptState.REFUSED
+    may_be_answered = attempts.c.state.in_(MAYBE_ANSWERED_STATES)
     has_failed = attempts.c.state == AttemptState.FAILED
     is_idle = attempts.c.state.not_in((AttemptState.COMPLETED, AttemptState.FAILED))
     is_answered = jobs.c.state == JobState.COMPLETED
@@ -106,6 +113,9 @@ def _count_attempts(batch_ids: Sequence[UUID]) -> Subquery:
         _cost(is_idle, ~is_answered).label("late_nano"),
         _cost(is_idle, is_answered).label("duplicate_nano"),
         _cost(has_failed).label("failed_nano"),
+        (func.count().filter(may_be_answered) - func.count(attempts.c.job_id.distinct()).filter(may_be_answered)).label(
+            "possibly_doubled"
+        ),
     )
     of_batches = counts.select_from(attempts).join(jobs, jobs.c.id == attempts.c.job_id)
     return of_batches.where(jobs.c.batch_id.in_(batch_ids)).group_by(jobs.c.batch_id).subquery()
@@ -120,6 +130,7 @@ def _count_callbacks(batch_ids: Sequence[UUID]) -> Subquery:
         callbacks.c.batch_id,
         func.count().filter(callbacks.c.outcome == Outcome.LATE).label("late"),
         func.coalesce(func.sum(callbacks.c.times - 1), 0).label("repeats"),
+        func.count().filter(callbacks.c.source == "read_back").label("read_back"),
     )
     of_jobs = counts.where(callbacks.c.batch_id.in_(batch_ids), callbacks.c.job_id.is_not(None))
     return of_jobs.group_by(callbacks.c.batch_id).subquery()

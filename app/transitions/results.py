@@ -50,6 +50,7 @@ def task_failed(case: Case, event: TaskFailed, moment: Moment) -> Step:
     case = close(case, attempt.id, AttemptState.FAILED, moment, event.code, event.message)
     if event.is_retryable:
         return Step(again_or_failed(case, moment, event.code, event.message), Outcome.APPLIED)
+    case = case.with_attempt(attempt.id, is_permanent=True)
     return Step(ends(case, JobState.FAILED, moment, event.code, event.message), Outcome.APPLIED)
 
 

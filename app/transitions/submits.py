@@ -71,4 +71,5 @@ def rejected(case: Case, event: Rejected, moment: Moment) -> Step:
     if not holds(case, attempt, AttemptState.SUBMITTING, AttemptState.UNKNOWN):
         return Step(case, Outcome.LATE)
     case = close(case, attempt.id, AttemptState.FAILED, moment, event.code, event.message)
+    case = case.with_attempt(attempt.id, is_permanent=True)
     return Step(ends(case, JobState.FAILED, moment, event.code, event.message), Outcome.APPLIED)

@@ -13,7 +13,18 @@ from sqlalchemy import Connection, Table, delete, text, update
 
 from app.clock import now
 from app.ids import show
-from app.models import FIGURES, IN_VAIN, attempts, batch_figures, batches, callbacks, job_inputs, job_results, jobs
+from app.models import (
+    FIGURES,
+    IN_VAIN,
+    PAYING_AGAIN,
+    attempts,
+    batch_figures,
+    batches,
+    callbacks,
+    job_inputs,
+    job_results,
+    jobs,
+)
 from app.providers.base import Accepted
 from app.runtime import Runtime
 from app.services import callbacks as callback_service
@@ -142,7 +153,7 @@ def _keep_figures(connection: Connection) -> None:
     by_state = ", ".join(f"count(*) FILTER (WHERE j.state = '{state}')" for state in JobState)
     names = ", ".join(FIGURES)
     insert_figures = f"INSERT INTO batch_figures (batch_id, id, is_folded, {names}) "
-    nothing = ", ".join("0" for _ in (*IN_VAIN, "late", "repeats"))
+    nothing = ", ".join("0" for _ in (*IN_VAIN, "late", "repeats", *PAYING_AGAIN))
     counted = f"{by_state}, count(a.id), count(DISTINCT a.job_id), coalesce(sum(a.cost_nano), 0), {nothing}"
     connection.execute(
         text(

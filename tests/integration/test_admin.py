@@ -289,3 +289,13 @@ def test_a_worker_whose_clock_is_off_is_told_on_the_first_page(page: FlaskClient
     text = page.get("/admin/").text
     assert "<code>worker-2</code> is 1 m 30 s" in text
     assert "behind the database" in text
+    assert "clock of this process" not in text
+
+
+def test_a_web_process_whose_clock_is_off_says_so_on_the_first_page(page: FlaskClient, runtime: Runtime) -> None:
+    built: Runtime = page.application.extensions["hivebatch"]
+    ahead = dataclasses.replace(built, database_clock=lambda _: clock.now() - timedelta(seconds=90))
+    page.application.extensions["hivebatch"] = ahead
+    text = page.get("/admin/").text
+    assert "The clock of this process is wrong:</strong> 1 m 30 s" in text
+    assert "ahead of the database" in text

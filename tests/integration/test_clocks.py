@@ -109,6 +109,16 @@ def test_the_worker_is_shown_with_its_clock_at_the_time_of_the_database(
     assert (shown["worker"], shown["clock_off_seconds"], shown["stands_aside"]) == ("behind", -7200.0, True)
 
 
+def test_a_web_process_tells_of_its_own_clock_and_goes_on(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture, clock: FrozenDateTimeFactory
+) -> None:
+    web = Worker(runtime, "web", 600.0)
+    client: FlaskClient = create_app(web.runtime).test_client()
+    answers = [client.get("/readyz") for _ in range(2)]
+    assert [(each.status_code, (each.json or {})["clock_off_seconds"]) for each in answers] == [(200, 600.0)] * 2
+    assert events(caplog) == ["clock_off"]
+
+
 def test_the_real_clock_of_the_database_is_asked(runtime: Runtime) -> None:
     with runtime.database.reading() as connection:
         theirs = schema.clock(connection)

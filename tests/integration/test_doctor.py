@@ -107,7 +107,18 @@ def test_an_installation_with_a_worker_is_well(runtime: Runtime) -> None:
     sweep(runtime)
     found = seen(runtime)
     assert [check.name for check in found.values() if not check.is_ok] == []
-    assert set(found) == {"database", "workers", "broker", "settings", "holds", "echo", "clocks", "callbacks", "inbox"}
+    assert set(found) == {
+        "database",
+        "workers",
+        "broker",
+        "settings",
+        "holds",
+        "echo",
+        "clocks",
+        "callbacks",
+        "inbox",
+        "payments",
+    }
     assert found["workers"].detail.startswith("1 alive, the last sweep was 0.")
 
 
@@ -234,7 +245,7 @@ def test_the_command_is_content_with_a_healthy_installation(runtime: Runtime) ->
         told = run(runtime, *arguments)
         assert (told.exit_code, "BAD" in told.stdout) == (0, False), told.stdout
     lines = run(runtime, "--bodies").stdout.splitlines()
-    assert len(lines) == 9 + len(invariants.ALL) + 1
+    assert len(lines) == 10 + len(invariants.ALL) + 1
     assert lines[0].startswith("ok    database                    reachable, at 0")
 
 

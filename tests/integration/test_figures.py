@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import delete, select, text
 from app.cli import hivebatch
 from app.errors import Conflict
 from app.models import batch_figures
-from app.providers.base import Accepted, Held, Rejected, Submission, SubmitOutcome, Unknown
+from app.providers.base import Accepted, Finished, Held, Rejected, Submission, SubmitOutcome, Unknown
 from app.runtime import Runtime
 from app.services import batches, finalizing, recount
 from app.services.claims import Claim
@@ -67,6 +68,7 @@ class History:
     def __init__(self, runtime: Runtime, clock: FrozenDateTimeFactory, seed: int) -> None:
         self.runtime, self.clock, self.dice = runtime, clock, random.Random(seed)  # noqa: S311 - it has to repeat
         self.batch_ids = [submit(runtime, *"abcdefgh", max_attempts=2) for _ in range(2)]
+        self.provider: Any = runtime.providers["hive_v2"]
         self.claimed: list[Claim] = []
         self.sent: list[Submission] = []
 
@@ -100,6 +102,8 @@ class History:
             deliver_together(self.runtime, *bodies)
 
     def wait(self) -> None:
+        self.provider.can_read_back = self.dice.random() < 0.7
+        self.provider.tasks["task"] = Finished(self.dice.choice(BODIES))
         self.clock.tick(self.dice.choice((1, 20, 100)))
         sweep(self.runtime)
 
@@ -160,6 +164,30 @@ def test_the_figures_of_an_ended_batch_follow_whatever_comes_late(runtime: Runti
     found = batch(runtime, batch_id)
     assert (found.status, counts(runtime, batch_id)) == ("completed", {"completed": 2, "failed": 1})
     assert (found.late, found.duplicates, str(found.cost)) == (1, 3, "0.600000000")
+    assert drift(runtime, batch_id) == {}
+
+
+def test_what_was_asked_for_and_what_may_have_been_paid_twice_are_told_apart(
+    runtime: Runtime, clock: FrozenDateTimeFactory
+) -> None:
+    batch_id = submit(runtime, "asked for", "lost", "unknown", "not accepted", "failed")
+    provider: Any = runtime.providers["hive_v2"]
+    provider.can_read_back = True
+    provider.tasks["task-0"] = Finished(success("x", task_id="task-0"))
+    first = take(runtime)
+    outcomes = [Accepted("task-0", 200), Accepted("task-1", 200), Unknown("http_500", "?", 500), None]
+    for claimed, outcome in zip(first, outcomes, strict=False):
+        record(runtime, claimed, outcome)
+    deliver(runtime, first[4].submission, failure("5"))
+    assert (batch(runtime, batch_id).read_back, batch(runtime, batch_id).possibly_doubled) == (0, 0)
+    clock.tick(120)
+    sweep(runtime)
+    clock.tick(60)
+    again = take(runtime)
+    for claimed in again:
+        record(runtime, claimed, Accepted("again", 200))
+    found = batch(runtime, batch_id)
+    assert (len(again), found.read_back, found.possibly_doubled, found.retries) == (4, 1, 2, 3)
     assert drift(runtime, batch_id) == {}
 
 
@@ -251,6 +279,7 @@ INTRODUCED = (
     "DROP INDEX ix_batches_budgeted",
     "ALTER TABLE batches DROP COLUMN budget_nano",
     "DROP TABLE batch_figures",
+    "ALTER TABLE attempts DROP COLUMN is_permanent",
     "DROP INDEX ix_batches_cancelling",
     "DROP INDEX ix_batches_finished",
     "DROP INDEX ix_batches_removed",
@@ -263,15 +292,18 @@ INTRODUCED = (
 def test_batches_from_before_figures_were_kept_are_counted_by_the_migration(
     runtime: Runtime, clock: FrozenDateTimeFactory
 ) -> None:
-    history = History(runtime, clock, seed=1)
-    for _ in range(60):
+    history = History(runtime, clock, seed=4)
+    for _ in range(150):
         history.step()
     before = [batch(runtime, batch_id) for batch_id in history.batch_ids]
     with runtime.database.transaction() as connection:
         for statement in INTRODUCED:
             connection.execute(text(statement))
-    runner.upgrade(runtime.database, "0003_brakes")
-    with runtime.database.transaction() as connection:  # what came later was never undone
-        connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": schema.HEAD})
+    for revision, after in (("0003_brakes", "0007_files"), ("0008_paying_again", schema.HEAD)):
+        runner.upgrade(runtime.database, revision)
+        with runtime.database.transaction() as connection:  # what came between was never undone
+            connection.execute(text("UPDATE alembic_version SET version_num = :after"), {"after": after})
+    assert any(each.read_back for each in before)
+    assert any(each.possibly_doubled for each in before)
     assert [batch(runtime, batch_id) for batch_id in history.batch_ids] == before
     assert drift(runtime, *history.batch_ids) == {}

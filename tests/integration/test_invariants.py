@@ -199,6 +199,7 @@ BREAKS = [
     ("failed_for_a_reason", "failed", [change(jobs, "failed", error_code=None)]),
     ("failed_for_a_reason", "failed", [change(jobs, "failed", error_code="timed_out")]),
     ("failed_for_a_reason", "failed", [change(attempts, "failed/1", state="timed_out")]),
+    ("failed_for_a_reason", "failed", [change(attempts, "failed/1", is_permanent=False)]),
     ("alarms_are_seen_to", "waiting", [change(jobs, "waiting", due_at=timedelta(seconds=-11))]),
     ("alarms_are_seen_to", "submitting", [change(jobs, "submitting", due_at=timedelta(seconds=-11))]),
     ("times_are_in_order", "failed", [change(jobs, "failed", finished_at=-HOUR)]),

@@ -8,8 +8,10 @@ from freezegun.api import FrozenDateTimeFactory
 
 from app.clock import now
 from app.errors import DatabaseUnavailable
+from app.ids import show
 from app.providers.base import Accepted, Held, Rejected, Submission, SubmitOutcome
 from app.runtime import Runtime
+from app.services.outcomes import STOPPING_SECONDS
 from tests.conftest import MakeRuntime
 from tests.factories import (
     attempt_states,
@@ -125,6 +127,37 @@ def test_an_ack_whose_record_meets_a_database_that_is_away_is_recorded_later(
     drain(interposed(runtime, before={2: database_is_away}))  # 1 claims, 2 records
     found = job(runtime, batch_id)
     assert (found.job.state, found.attempts[0].provider_task_id) == ("waiting", "task-1")
+
+
+def test_an_ack_is_kept_though_the_database_comes_back_only_after_the_lease(
+    runtime: Runtime, provider: FakeProvider, clock: FrozenDateTimeFactory
+) -> None:
+    def away_for_longer_than_the_lease() -> None:
+        clock.tick(runtime.settings.lease_seconds + 1)
+        database_is_away()
+
+    batch_id = submit(runtime, "a")
+    drain(interposed(runtime, before={2: away_for_longer_than_the_lease}))  # 1 claims, 2 records
+    found = job(runtime, batch_id)
+    assert (found.job.state, found.attempts[0].provider_task_id) == ("waiting", "task-1")
+
+
+def test_a_worker_that_is_told_to_stop_does_not_wait_for_the_database_and_logs_what_it_knows(
+    runtime: Runtime, clock: FrozenDateTimeFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away_while_the_worker_stops() -> None:
+        runtime.stopping.set()
+        clock.tick(STOPPING_SECONDS)
+        database_is_away()
+
+    batch_id = submit(runtime, "a")
+    drain(interposed(runtime, before=dict.fromkeys((2, 3), away_while_the_worker_stops)))
+    (attempt,) = job(runtime, batch_id).attempts
+    told = [vars(record) for record in caplog.records if record.message == "record_given_up"]
+    assert [(each["attempt_id"], each["task_id"]) for each in told] == [(show("attempt", attempt.id), "task-1")]
+    clock.tick(runtime.settings.lease_seconds)
+    sweep(runtime)
+    assert attempt_states(job(runtime, batch_id)) == ["unknown"]
 
 
 def test_a_refusal_whose_record_was_committed_unnoticed_counts_once(runtime: Runtime, provider: FakeProvider) -> None:

@@ -1,6 +1,8 @@
 """Trouble with the database is said plainly, loses nothing that was accepted, and is over when it is over."""
 
+import html
 import logging
+import re
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +13,14 @@ from typing import Any
 import psycopg
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from app import create_app
 from app.db import Database
 from app.providers.base import Submission
 from app.runtime import Runtime, build
 from app.services import keys
+from app.store import schema
 from migrations import runner
 from tests.conftest import make_settings
 from tests.factories import drain, inbox_rows, states, submit, token_of
@@ -38,6 +41,8 @@ class Site:
         self.runtime: Runtime = replace(built, providers={"hive_v2": self.provider})
         runner.upgrade(self.runtime.database)
         self.client: FlaskClient = checked_client(create_app(self.runtime))
+        self.page = create_app(self.runtime).test_client()
+        _log_in(self.page)
         self.alice = Rest(self.client, keys.create(self.runtime, "alice", "tests").secret)
         self.batch_id = submit(self.runtime, "a")
         drain(self.runtime)
@@ -58,6 +63,7 @@ class Site:
         assert response.status_code == 503
         assert response.json is not None
         assert words in response.json["reason"]
+        assert words.lower() in html.unescape(self.page.get("/admin/").text).lower()
 
     def assert_well(self) -> None:
         """It goes on by itself, with all that was accepted and nothing that was not."""
@@ -66,6 +72,12 @@ class Site:
         assert self.call_back().status_code == 200
         assert states(self.runtime, self.batch_id) == ["completed"]
         assert self.alice.submit("c")["total"] == 1
+
+
+def _log_in(browser: FlaskClient) -> None:
+    token = re.search(r'name="token" value="([^"]+)"', browser.get("/admin/login").text)
+    assert token is not None
+    assert browser.post("/admin/login", data={"token": token[1], "password": "a-password"}).status_code == 303
 
 
 @pytest.fixture
@@ -78,6 +90,24 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 def told(caplog: pytest.LogCaptureFixture) -> set[str]:
     return {record.__dict__["trouble"] for record in caplog.records if record.__dict__.get("trouble")}
+
+
+OTHER_SCHEMA = "the database has not the schema of this code"
+
+
+@contextmanager
+def half_migrated(database: Database) -> Iterator[None]:
+    """While it lasts, columns are missing, and the revision is an old one."""
+    columns = (("jobs", "custom_id"), ("callbacks", "sha256"))
+    with database.transaction() as connection:
+        for table, column in columns:
+            connection.execute(text(f"ALTER TABLE {table} RENAME COLUMN {column} TO not_yet"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001_initial'"))
+    yield
+    with database.transaction() as connection:
+        for table, column in columns:
+            connection.execute(text(f"ALTER TABLE {table} RENAME COLUMN not_yet TO {column}"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": schema.HEAD})
 
 
 # --- a file ---
@@ -134,6 +164,15 @@ def test_a_read_only_database_says_so(site: Site, caplog: pytest.LogCaptureFixtu
     site.assert_well()
 
 
+def test_a_file_whose_migration_did_not_come_to_its_end_takes_nothing(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    with half_migrated(site.runtime.database):
+        site.assert_troubled("schema")
+    assert told(caplog) == {OTHER_SCHEMA, f"schema is 0001_initial, this code needs {schema.HEAD}"}
+    site.assert_well()
+
+
 # --- a server ---
 
 
@@ -174,5 +213,16 @@ def test_a_server_that_takes_no_writes_says_so(server: Postgres, caplog: pytest.
     site.assert_troubled("read-only: a standby, or in recovery")
     assert told(caplog) == {"the database is read-only: a standby, or in recovery"}
     set_read_only("off")
+    site.assert_well()
+    site.runtime.close()
+
+
+def test_a_server_whose_migration_did_not_come_to_its_end_takes_nothing(
+    server: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = Site(server.create_database("half_migrated"))
+    with half_migrated(site.runtime.database):
+        site.assert_troubled("schema")
+    assert told(caplog) == {OTHER_SCHEMA, f"schema is 0001_initial, this code needs {schema.HEAD}"}
     site.assert_well()
     site.runtime.close()

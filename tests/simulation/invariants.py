@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from app.models import FIGURES
-from app.states import OPEN_ATTEMPT_STATES, OPEN_JOB_STATES, AttemptState, JobState, Outcome
+from app.states import MAYBE_ANSWERED_STATES, OPEN_ATTEMPT_STATES, OPEN_JOB_STATES, AttemptState, JobState, Outcome
 from tests.simulation.books import Books
 from tests.simulation.ledger import Ledger
 
@@ -145,6 +145,9 @@ def _figures(books: Books, batch_id: UUID) -> Iterator[tuple[str, int]]:
     bodies = [row for row in books.callbacks if row.batch_id == batch_id]
     yield "late", sum(row.outcome == Outcome.LATE for row in bodies)
     yield "repeats", sum(row.times - 1 for row in bodies)
+    yield "read_back", sum(row.source == "read_back" for row in bodies)
+    answered = Counter(each.job_id for each in attempts if each.state in MAYBE_ANSWERED_STATES)
+    yield "possibly_doubled", sum(number - 1 for number in answered.values())
 
 
 def _in_vain(books: Books, attempts: Sequence[Row[Any]]) -> Mapping[str, int]:

@@ -46,9 +46,9 @@ VALUES: dict[str, tuple[object, str, object]] = {
     "callback_timeout_floor_seconds": (60.0, "0.5", 0.5),
     "callback_timeout_ceiling_seconds": (3600.0, "7200", 7200.0),
     "callback_timeout_samples": (100, "10", 10),
-    "submit_timeout_seconds": (30.0, "2.5", 2.5),
+    "submit_timeout_seconds": (15.0, "2.5", 2.5),
     "unknown_grace_seconds": (300.0, "0.5", 0.5),
-    "lease_seconds": (45.0, "60.5", 60.5),
+    "lease_seconds": (30.0, "60.5", 60.5),
     "backoff_base_seconds": (2.0, "0.01", 0.01),
     "backoff_max_seconds": (300.0, "1", 1.0),
     "sweep_seconds": (5.0, "0.1", 0.1),
@@ -227,7 +227,7 @@ def test_a_lease_that_could_end_during_a_slow_submit_is_refused(submit: float, l
 def test_the_timing_is_that_of_the_settings() -> None:
     timing = load(callback_timeout_seconds=1, unknown_grace_seconds=2, backoff_base_seconds=3).timing
     assert (timing.callback_timeout_seconds, timing.unknown_grace_seconds, timing.backoff_base_seconds) == (1, 2, 3)
-    assert (timing.lease_seconds, timing.backoff_max_seconds) == (45, 300)
+    assert (timing.lease_seconds, timing.backoff_max_seconds) == (30, 300)
 
 
 # --- the callback time-out ---

@@ -60,6 +60,9 @@ class ReadyOut(Output):
     last_sweep_at: datetime | None
     last_sweep_age_seconds: float | None
     holds: list[HoldOut]
+    clock_off_seconds: float | None = Field(
+        description="By how much the clock of this process is ahead of the database's. Its jobs wait for so long."
+    )
 
     @classmethod
     def of(cls, readiness: Readiness) -> Self:

@@ -87,6 +87,8 @@ class BatchOut(Output):
     retries: int = Field(description="Submits beyond each job's first.")
     late: int = Field(description="Results that came after their attempt was given up.")
     duplicates: int = Field(description="Callbacks beyond the first of the same body.")
+    read_back: int = Field(description="Tasks whose outcome was asked for, instead of paying for them again.")
+    possibly_doubled: int = Field(description="Submits beyond a job's first for which it may have been billed again.")
     overdue: int = Field(description="Waiting jobs whose callback should have come by now.")
     cost: Cost
     costs: CostsOut

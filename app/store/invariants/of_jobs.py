@@ -108,6 +108,7 @@ def _failed_for_a_reason(scope: Scope) -> Select[Any]:
         attempts.c.id == jobs.c.current_attempt_id,
         attempts.c.state == AttemptState.FAILED,
         attempts.c.error_code == jobs.c.error_code,
+        attempts.c.is_permanent.is_not(False),
     )
     has_attempts_left = and_(jobs.c.attempts < jobs.c.max_attempts, jobs.c.error_code != "batch_expired")
     reason = first_of(

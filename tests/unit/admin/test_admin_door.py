@@ -152,3 +152,4 @@ def test_without_a_database_the_page_says_so(client: FlaskClient) -> None:
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "5"
     assert "The database is not available" in response.text
+    assert "The database&#39;s file can&#39;t be opened." in response.text

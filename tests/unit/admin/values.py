@@ -40,6 +40,8 @@ def a_batch(counts: dict[str, int] | None = None, **changes: Any) -> BatchView:
         "retries": 0,
         "late": 0,
         "duplicates": 0,
+        "read_back": 0,
+        "possibly_doubled": 0,
         "overdue": 0,
         "cost": Decimal("0.0200"),
         "costs": CostsView(Decimal("0.0200"), Decimal(0), Decimal(0), Decimal(0)),
@@ -134,5 +136,6 @@ def readiness(**changes: Any) -> Readiness:
         "workers": (),
         "last_sweep_at": NOW,
         "holds": (),
+        "clock_off_seconds": None,
     }
     return Readiness(**(values | changes))

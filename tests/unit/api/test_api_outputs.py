@@ -64,6 +64,6 @@ def test_a_result_line_carries_the_answer_or_the_error() -> None:
 
 @freeze_time("2026-01-02T03:04:10Z")
 def test_readiness_says_how_long_ago_the_last_sweep_was() -> None:
-    shown = ReadyOut.of(Readiness(True, None, "0001", (), AT, ()))
+    shown = ReadyOut.of(Readiness(True, None, "0001", (), AT, (), 0.0))
     assert shown.last_sweep_age_seconds == 5
-    assert ReadyOut.of(Readiness(False, "no schema", None, (), None, ())).last_sweep_age_seconds is None
+    assert ReadyOut.of(Readiness(False, "no schema", None, (), None, (), None)).last_sweep_age_seconds is None

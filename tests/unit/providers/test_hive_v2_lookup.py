@@ -71,13 +71,22 @@ def test_a_refused_key_is_followed_by_the_other_one(serve: Serve, sender: Waitin
     assert [request.headers["authorization"] for request in server.received] == ["Token one", "Token two"]
 
 
-@pytest.mark.parametrize("status", [404, 405])
-def test_a_provider_that_can_not_be_asked_is_not_asked_again(serve: Serve, sender: Waiting, status: int) -> None:
+@pytest.mark.parametrize(("status", "asked"), [(404, ["t-1", "t-2", "t-3"]), (405, ["t-1"])])
+def test_a_provider_that_can_not_be_asked_is_not_asked_again(
+    serve: Serve, sender: Waiting, status: int, asked: list[str]
+) -> None:
     server = serve(says({}, status))
     provider = hive(server.url)
     assert provider.can_read_back
-    assert [type(sender.hold(provider.look_up("t-1"))) for _ in range(2)] == [NotKnown, NotKnown]
-    assert (len(server.received), provider.can_read_back) == (1, False)
+    assert {type(sender.hold(provider.look_up(f"t-{number}"))) for number in range(1, 6)} == {NotKnown}
+    assert [request.path.partition("task_id=")[2] for request in server.received] == asked
+    assert not provider.can_read_back
+
+
+def test_one_task_that_is_forgotten_does_not_end_the_asking(serve: Serve, sender: Waiting) -> None:
+    provider = hive(serve(says({}, 404)).url)
+    assert [type(sender.hold(provider.look_up("t-1"))) for _ in range(5)] == [NotKnown] * 5
+    assert provider.can_read_back
 
 
 def test_a_404_after_a_success_speaks_of_one_task_only(serve: Serve, sender: Waiting) -> None:
