@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from werkzeug.http import http_date
@@ -40,29 +40,32 @@ def error_answer(status: int, message: str) -> Answer:
 
 def answer_to_submit(switches: Switches, task: Task | None) -> Answer:
     """The answer to an asynchronous submit; `task` is None where nothing was booked."""
-    return _faulty(switches, task) or json_answer(200, {} if task is None else _ack(switches.ack, task.task_id))
+    return faulty_answer(switches, task) or json_answer(200, {} if task is None else _ack(switches.ack, task.task_id))
 
 
 def answer_to_sync(switches: Switches, task: Task | None) -> Answer:
     """The answer to a sync submit: the result itself."""
-    return _faulty(switches, task) or Answer(200, b"" if task is None else bytes_of(task))
+    return faulty_answer(switches, task) or Answer(200, b"" if task is None else bytes_of(task))
 
 
-def _faulty(switches: Switches, task: Task | None) -> Answer | None:
+def faulty_answer(
+    switches: Switches, task: Task | None, worded: Callable[[int, str], Answer] = error_answer
+) -> Answer | None:
+    """What is answered instead of an ack or a result, an error `worded` as this API does; None: nothing."""
     if switches.reset:
         return Answer(500, b"", is_cut=True)
     if switches.return_code is not None:
         ids = {} if task is None else {"task_id": task.task_id}
         return json_answer(200, {"return_code": switches.return_code, "message": "Not processed"} | ids)
-    return None if switches.status is None else _error(switches, switches.status)
+    return None if switches.status is None else _error(switches, switches.status, worded)
 
 
-def _error(switches: Switches, status: int) -> Answer:
+def _error(switches: Switches, status: int, worded: Callable[[int, str], Answer]) -> Answer:
     message = MESSAGES.get(status, "Refused")
     headers = _headers(switches, status)
     if switches.html:
         return Answer(status, HTML_PAGE.format(f"{status} {message}").encode(), "text/html", headers)
-    return Answer(status, error_answer(status, message).body, headers=headers)
+    return Answer(status, worded(status, message).body, headers=headers)
 
 
 def _headers(switches: Switches, status: int) -> dict[str, str]:

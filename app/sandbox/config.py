@@ -2,6 +2,16 @@
 
 from dataclasses import dataclass
 
+MODELS = frozenset(
+    {
+        "meta-llama/llama-3.2-1b-instruct",
+        "meta-llama/llama-3.2-3b-instruct",
+        "meta-llama/llama-3.1-8b-instruct",
+        "meta-llama/llama-3.1-70b-instruct",
+        "hive/vision-language-model",
+    }
+)
+
 
 @dataclass(frozen=True)
 class SandboxConfig:
@@ -27,7 +37,11 @@ class SandboxConfig:
     """Whether a callback may leave this machine."""
     keys: frozenset[str] | None = None
     """Accepted keys; None accepts every key that isn't empty."""
+    models: frozenset[str] = MODELS
+    """What V3 serves."""
+    stream_only: bool = False
+    """Whether V3 refuses who doesn't ask for a stream."""
     max_tokens: int = 2048
-    """Upper end of `options.max_tokens`."""
+    """Upper end of `max_tokens`, in V3 also its default."""
     max_characters: int = 64_000
     """A longer input is booked and ends as a failed task."""

@@ -50,7 +50,7 @@ def queue() -> dict[str, object]:
 
 @control.post("/keys")
 def change_key() -> dict[str, object]:
-    """Refuse `key` with `status` 401, 402 or 403; accept it with status 200."""
+    """Refuse `key` with `status` 401, 402, 403 or 405; accept it with status 200."""
     body = _body("key", "status")
     key, status = body.get("key"), body.get("status")
     if not isinstance(key, str) or not key:
@@ -60,7 +60,7 @@ def change_key() -> dict[str, object]:
     elif isinstance(status, int) and status in REASONS:
         this_sandbox().keys.refuse(key, status)
     else:
-        raise FaultError("status must be 200, 401, 402 or 403")
+        raise FaultError(f"status must be one of 200, {', '.join(map(str, REASONS))}")
     return {"status": status}
 
 

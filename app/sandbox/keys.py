@@ -8,6 +8,7 @@ REASONS = {
     401: "Invalid API key",
     402: "Payment required: the account's credit is used up",
     403: "This key has no access to the project",
+    405: "Payment required: the organisation's credit is used up",
 }
 
 
@@ -25,16 +26,16 @@ class KeyRing:
             self._accepted = None if self._configured is None else set(self._configured)
             self._refused: dict[str, int] = {}
 
-    def check(self, authorization: str | None) -> None:
-        """Accept or refuse an `Authorization: Token KEY` header; the scheme's case doesn't matter.
+    def check(self, authorization: str | None, expected: str = "Token") -> None:
+        """Accept or refuse an `Authorization: Token KEY` header, V3's is `Bearer`; the scheme's case doesn't matter.
 
         Raises:
             Refusal: 401, or the status the key was marked with.
         """
         scheme, _, key = (authorization or "").strip().partition(" ")
         key = key.strip()
-        if scheme.lower() != "token" or not key:
-            raise Refusal(401, "Authorization: Token <key> expected")
+        if scheme.lower() != expected.lower() or not key:
+            raise Refusal(401, f"Authorization: {expected} <key> expected")
         with self._lock:
             is_known = self._accepted is None or key in self._accepted
             status = self._refused.get(key, 200 if is_known else 401)
@@ -42,7 +43,7 @@ class KeyRing:
             raise Refusal(status, REASONS[status])
 
     def refuse(self, key: str, status: int) -> None:
-        """Refuse this key from now on, with 401, 402 or 403."""
+        """Refuse this key from now on, with one of the `REASONS`."""
         with self._lock:
             self._refused[key] = status
 

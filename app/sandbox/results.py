@@ -21,6 +21,11 @@ def answer_for(prompt: str, system_prompt: str | None) -> str:
     return f"[{hash_of(prompt)[:12]}] You asked: {beginning}{instruction}"
 
 
+def answer_to(task: Task) -> str:
+    """The text of a task."""
+    return answer_for(task.submission.prompt, task.submission.system_prompt)
+
+
 def charge_for(prompt: str, system_prompt: str | None) -> Decimal:
     """The price of a task in dollars: by length of the input, with a floor."""
     characters = len(prompt) + len(system_prompt or "")
@@ -60,8 +65,7 @@ def vendor_time(at: datetime) -> str:
 
 def _succeeded(task: Task) -> dict[str, object]:
     status = {"code": 0 if task.switches.code == "int" else "0", "message": "SUCCESS"}
-    answer = answer_for(task.submission.prompt, task.submission.system_prompt)
-    return {"status": status, "response": {"input": _input(task)} | _output(task.switches.shape, answer)}
+    return {"status": status, "response": {"input": _input(task)} | _output(task.switches.shape, answer_to(task))}
 
 
 def _failed(task: Task) -> dict[str, object]:

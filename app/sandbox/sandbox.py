@@ -1,13 +1,17 @@
 """The emulated provider: books tasks, calls back, answers; the faults come from the dice."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from random import getrandbits
 from threading import Event, Lock
 from uuid import uuid1
 
 from app.sandbox.answers import Answer, answer_to_submit, answer_to_sync
 from app.sandbox.callbacks import Courier, Delivery
+from app.sandbox.chats import Chat
+from app.sandbox.completions import answer_to_chat
 from app.sandbox.config import SandboxConfig
 from app.sandbox.dice import Dice, Turn
 from app.sandbox.keys import KeyRing
@@ -16,6 +20,7 @@ from app.sandbox.profiles import profile_named
 from app.sandbox.refusals import Refusal
 from app.sandbox.results import bytes_of, charge_for
 from app.sandbox.submissions import Submission
+from app.sandbox.switches import Switches
 from app.sandbox.tasks import SentCallback, Task
 from app.sandbox.words import FaultError
 
@@ -54,12 +59,18 @@ class Sandbox:
         Raises:
             Refusal: 400, the prompt's directive can't be read.
         """
-        turn = self._roll(submission)
-        task = self._book(submission, turn)
-        if task is not None:
-            self._closing.wait(max(0.0, task.ready - time.monotonic()))
-            self.ledger.answered(task)
-        return self._finish(submission, turn, task, answer_to_sync(turn.switches, task))
+        return self._run(submission, self._roll(submission), answer_to_sync)
+
+    def chat(self, chat: Chat) -> Answer:
+        """Take a V3 request: a sync task with an answer of another form.
+
+        Raises:
+            Refusal: 400, the prompt's directive can't be read, or the answer would have to be streamed.
+        """
+        turn = self._roll(chat.submission)
+        if (turn.switches.stream_only or self.config.stream_only) and not chat.is_streamed:
+            raise Refusal(400, "this model serves streams only: set stream to true")
+        return self._run(chat.submission, turn, partial(answer_to_chat, chat))
 
     def finished_task(self, task_id: str) -> Task | None:
         """The task if its result is there, None if not yet.
@@ -98,6 +109,13 @@ class Sandbox:
         """End every wait and every thread; callbacks that were not sent are dropped."""
         self._closing.set()
         self._courier.close()
+
+    def _run(self, submission: Submission, turn: Turn, answer_to: Callable[[Switches, Task | None], Answer]) -> Answer:
+        task = self._book(submission, turn)
+        if task is not None:
+            self._closing.wait(max(0.0, task.ready - time.monotonic()))
+            self.ledger.answered(task)
+        return self._finish(submission, turn, task, answer_to(turn.switches, task))
 
     def _roll(self, submission: Submission) -> Turn:
         try:

@@ -92,9 +92,9 @@ def _options(value: object) -> Mapping[str, object]:
 
 
 def _check_options(options: Mapping[str, object], config: SandboxConfig) -> None:
-    _check_number(options, "max_tokens", 1, config.max_tokens, is_whole=True)
-    _check_number(options, "temperature", 0, 1)
-    _check_number(options, "top_p", 0, 1)
+    check_number(options, "max_tokens", 1, config.max_tokens, is_whole=True, place="options.")
+    check_number(options, "temperature", 0, 1, place="options.")
+    check_number(options, "top_p", 0, 1, place="options.")
     roles = _decoded(options.get("roles"), "options.roles")
     if roles is None:
         roles = {}
@@ -103,17 +103,22 @@ def _check_options(options: Mapping[str, object], config: SandboxConfig) -> None
     _check_history(options, {str(roles.get("user", "user")), str(roles.get("model", "model"))})
 
 
-def _check_number(
-    options: Mapping[str, object], name: str, lowest: int, highest: int, *, is_whole: bool = False
+def check_number(
+    fields: Mapping[str, object], name: str, lowest: int, highest: int, *, is_whole: bool = False, place: str = ""
 ) -> None:
-    value = options.get(name)
+    """Check a number that may be absent.
+
+    Raises:
+        Refusal: 400, it is another kind of value, or out of bounds.
+    """
+    value = fields.get(name)
     if value is None:
         return
     kinds = (int,) if is_whole else (int, float)
     is_number = isinstance(value, kinds) and not isinstance(value, bool)
     if not is_number or not lowest <= value <= highest:  # type: ignore[operator]  # is_number says so
         kind = "an integer" if is_whole else "a number"
-        raise Refusal(400, f"options.{name} must be {kind} from {lowest} to {highest}")
+        raise Refusal(400, f"{place}{name} must be {kind} from {lowest} to {highest}")
 
 
 def _check_history(options: Mapping[str, object], roles: set[str]) -> None:

@@ -12,7 +12,10 @@ class Switches:
 
     # What the result looks like.
     shape: str = "A"
-    """Where the text is: A `output[].choices[]`, B `response`, C `output[].text`, D `output`; `none` is nowhere."""
+    """Where the text is: A `output[].choices[]`, B `response`, C `output[].text`, D `output`; `none` is nowhere.
+
+    In V3: A `choices[].message.content`, B the same without `created` and usage, C `choices[].text`, D in parts.
+    """
     charge: str = "number"
     """The charge as `number` or `string`."""
     code: str = "string"
@@ -25,6 +28,8 @@ class Switches:
     """The task fails with this code."""
     with_response: bool = False
     """A failed task has a `response` all the same."""
+    null_content: bool = False
+    """V3: there is no text, as all tokens went into thinking (`finish_reason` is length)."""
     malformed: bool = False
     """The body is cut in the middle."""
 
@@ -59,8 +64,12 @@ class Switches:
     """With `status`: `Retry-After` in seconds."""
     retry_date: int | None = None
     """With `status`: `Retry-After` as the HTTP date this many seconds ahead."""
+    error: str = "object"
+    """V3, with `status`: the error body is an `object`, a return `code`, or a `message` alone."""
     html: bool = False
     """With `status`: the error body is HTML."""
+    stream_only: bool = False
+    """V3: who doesn't ask for a stream is refused."""
     reset: bool = False
     """The task is booked, then the connection is reset without an answer."""
 

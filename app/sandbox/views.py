@@ -28,13 +28,13 @@ def this_sandbox() -> Sandbox:
 @v2.post("/async")
 def submit() -> Response:
     """Book a task; its result is POSTed to `callback_url`."""
-    return _render(this_sandbox().submit(_submission(is_sync=False)))
+    return render(this_sandbox().submit(_submission(is_sync=False)))
 
 
 @v2.post("/sync")
 def run() -> Response:
     """Book a task and wait for its result."""
-    return _render(this_sandbox().run(_submission(is_sync=True)))
+    return render(this_sandbox().run(_submission(is_sync=True)))
 
 
 @v2.get("")
@@ -42,7 +42,7 @@ def look_up() -> Response:
     """The result of a task, or a message while there is none."""
     this_sandbox().keys.check(request.headers.get("Authorization"))
     task = this_sandbox().finished_task(request.args.get("task_id", ""))
-    return _render(json_answer(200, {"message": "Task is being processed"} if task is None else result_of(task)))
+    return render(json_answer(200, {"message": "Task is being processed"} if task is None else result_of(task)))
 
 
 @v2.post("/trigger_callback")
@@ -50,7 +50,7 @@ def trigger_callback() -> Response:
     """Send the callback of a completed task once more."""
     this_sandbox().keys.check(request.headers.get("Authorization"))
     this_sandbox().trigger_callback(request.args.get("task_id", ""))
-    return _render(json_answer(200, {"message": "Callback triggered"}))
+    return render(json_answer(200, {"message": "Callback triggered"}))
 
 
 @v2.errorhandler(Refusal)
@@ -58,12 +58,12 @@ def refused(refusal: Refusal) -> Response:
     """Answer a refusal; a refused submit goes into the ledger."""
     if request.endpoint in ("v2.submit", "v2.run"):
         this_sandbox().ledger.refuse(Refused(datetime.now(UTC), refusal.status, refusal.message))
-    return _render(error_answer(refusal.status, refusal.message))
+    return render(error_answer(refusal.status, refusal.message))
 
 
 def http_error(error: HTTPException) -> Response:
     """Answer Flask's own errors (404, 405, ...) the way the vendor words them."""
-    return _render(error_answer(error.code or 500, error.name))
+    return render(error_answer(error.code or 500, error.name))
 
 
 def _submission(is_sync: bool) -> Submission:
@@ -74,6 +74,15 @@ def _submission(is_sync: bool) -> Submission:
 def _fields() -> dict[str, object]:
     if request.mimetype in ("multipart/form-data", "application/x-www-form-urlencoded"):
         return {**request.form, **dict.fromkeys(request.files, "file")}
+    return json_fields()
+
+
+def json_fields() -> dict[str, object]:
+    """The body, which is one JSON object.
+
+    Raises:
+        Refusal: 400, it is something else.
+    """
     try:
         fields = json.loads(request.get_data())
     except (ValueError, RecursionError) as error:
@@ -83,7 +92,8 @@ def _fields() -> dict[str, object]:
     return fields
 
 
-def _render(answer: Answer) -> Response:
+def render(answer: Answer) -> Response:
+    """An answer as Flask sends it, or as the server cuts it."""
     if answer.is_cut and CUT in request.environ:
         request.environ[CUT]()
     response = Response(answer.body, answer.status, content_type=answer.content_type)

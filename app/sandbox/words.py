@@ -120,6 +120,7 @@ VALUES: dict[str, Callable[[str], object]] = {
     "shape": _one_of("A", "B", "C", "D", "none"),
     "charge": _one_of("number", "string"),
     "code": _one_of("string", "int"),
+    "error": _one_of("object", "code", "message"),
     "fail": _code,
     "delay": _seconds,
     "ack": _one_of("task_id", "id", "task_ids", "full", "none"),
@@ -132,6 +133,7 @@ VALUES: dict[str, Callable[[str], object]] = {
 }
 NEEDS = {
     "booked": frozenset({"status", "return_code"}),
+    "error": frozenset({"status"}),
     "html": frozenset({"status"}),
     "retry_after": frozenset({"status"}),
     "retry_date": frozenset({"status"}),
@@ -148,4 +150,4 @@ CLASHES = (
     frozenset({"delay", "late"}),
     frozenset({"retry_after", "retry_date"}),
 )
-FIT_A_REFUSAL = frozenset({"status", "return_code", "retry_after", "retry_date", "html", "ack_delay", "times"})
+FIT_A_REFUSAL = frozenset({"status", "return_code", "retry_after", "retry_date", "error", "html", "ack_delay", "times"})
