@@ -1,6 +1,9 @@
 """Every setting: its name, default and meaning, and which combinations are refused."""
 
 import ipaddress
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -16,12 +19,22 @@ from pydantic_settings import (
 
 from app.errors import UnsafeConfiguration
 from app.latencies import Patience
+from app.provider_settings import (
+    LEASE_MARGIN_SECONDS,
+    Connections,
+    Count,
+    ProviderSettings,
+    Rate,
+    Seconds,
+    is_loopback,
+    naming_a_task,
+    read_file,
+    without_slash,
+)
 from app.retry import Timing
 
-Seconds = Annotated[float, Field(gt=0, le=30 * 86400)]
-Count = Annotated[int, Field(gt=0)]
-
-LEASE_MARGIN_SECONDS = 15.0
+HIVE_V2 = "hive_v2"
+"""The provider of the `HIVEBATCH_HIVE_*` settings."""
 
 
 class Settings(BaseSettings):
@@ -75,6 +88,10 @@ class Settings(BaseSettings):
         "judge; anybody may send them.",
     )
 
+    providers: Path | None = Field(
+        None, description="A TOML file with further providers, one a table: V2, V3 or compatible with OpenAI."
+    )
+
     callback_timeout_seconds: Seconds = Field(
         600.0,
         description="How long an accepted task may take to call back. Set, it always holds; unset, it is the default "
@@ -113,12 +130,8 @@ class Settings(BaseSettings):
     )
 
     max_in_flight: Count = Field(100, description="Tasks that the provider may have of ours at once, over all workers.")
-    rate_per_second: Annotated[float, Field(ge=0.001, le=1_000_000)] | None = Field(
-        None, description="Submits a second, over all workers; unset: no limit."
-    )
-    connections: Annotated[int, Field(gt=0, le=256)] = Field(
-        16, description="Submits that one worker process sends at once."
-    )
+    rate_per_second: Rate | None = Field(None, description="Submits a second, over all workers; unset: no limit.")
+    connections: Connections = Field(16, description="Submits that one worker process sends at once.")
     sender: Literal["requests", "pycurl"] = Field(
         "requests", description="The client that submits; `pycurl`, of the extra `fast`, does more with the same CPU."
     )
@@ -143,7 +156,7 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("public_url", "hive_url")
+    @field_validator("public_url")
     @classmethod
     def _is_http(cls, value: str | None) -> str | None:
         if value is not None and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
@@ -153,9 +166,7 @@ class Settings(BaseSettings):
     @field_validator("hive_url")
     @classmethod
     def _keeps_the_key_secret(cls, value: str) -> str:
-        if urlsplit(value).scheme == "http" and not is_loopback(value):
-            raise ValueError("must be https: the key goes with every request")
-        return value
+        return without_slash(value)
 
     @field_validator("hive_key")
     @classmethod
@@ -167,9 +178,7 @@ class Settings(BaseSettings):
     @field_validator("hive_task_path")
     @classmethod
     def _names_a_task(cls, value: str | None) -> str | None:
-        if value is not None and not (value.startswith("/") and "{task_id}" in value):
-            raise ValueError("must begin with / and hold {task_id}")
-        return value
+        return naming_a_task(value)
 
     @field_validator("database_url")
     @classmethod
@@ -199,10 +208,26 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _providers_are_whole(self) -> Self:
+        try:
+            both = HIVE_V2 in self.every_provider and self.hive_key and self.every_provider[HIVE_V2] != self._hive_v2
+        except UnsafeConfiguration as error:
+            raise ValueError(f"HIVEBATCH_PROVIDERS: {error}") from None  # pydantic would tell the whole of it
+        if both:
+            raise ValueError("HIVEBATCH_PROVIDERS has a provider hive_v2, which HIVEBATCH_HIVE_KEY configures too")
+        return self
+
+    @model_validator(mode="after")
     def _production_has_secrets(self) -> Self:
         if self.mode != "production":
             return self
-        needed = ("database_url", "secret_key", "admin_password", "public_url", "hive_key")
+        needed = (
+            "database_url",
+            "secret_key",
+            "admin_password",
+            "public_url",
+            *(() if self.providers else ("hive_key",)),
+        )
         missing = [f"HIVEBATCH_{name.upper()}" for name in needed if not getattr(self, name)]
         if self.broker_url.startswith("memory:"):
             missing.append("HIVEBATCH_BROKER_URL (memory:// reaches one process only)")
@@ -238,6 +263,68 @@ class Settings(BaseSettings):
             backoff_max_seconds=self.backoff_max_seconds,
         )
 
+    @cached_property
+    def every_provider(self) -> Mapping[str, ProviderSettings]:
+        """The providers by their names, that of the `HIVEBATCH_HIVE_*` settings first.
+
+        Raises:
+            UnsafeConfiguration: the file of the others can't be used.
+        """
+        named = {} if self.providers is None else read_file(self.providers, self._inherited)
+        return {HIVE_V2: self._hive_v2, **named}
+
+    @cached_property
+    def timings(self) -> Mapping[str, Timing]:
+        """The times that each provider may take."""
+        return {
+            name: replace(
+                self.timing,
+                lease_seconds=each.lease_seconds,
+                callback_timeout_seconds=each.callback_timeout_seconds or self.callback_timeout_seconds,
+                unknown_grace_seconds=each.unknown_grace_seconds,
+            )
+            for name, each in self.every_provider.items()
+        }
+
+    @cached_property
+    def most_output_tokens(self) -> int:
+        """What some provider allows for `max_tokens`."""
+        return max(each.max_output_tokens for each in self.every_provider.values())
+
+    @property
+    def default_provider(self) -> str:
+        """The provider of a batch that names neither a provider nor a model: V2's, unless only others are set up."""
+        others = (name for name in self.every_provider if name != HIVE_V2)
+        return HIVE_V2 if self.every_provider[HIVE_V2].keys else next(others, HIVE_V2)
+
+    @property
+    def _inherited(self) -> Mapping[str, object]:
+        """What a provider has of these settings unless it says otherwise."""
+        return {
+            "max_output_tokens": self.max_output_tokens,
+            "max_in_flight": self.max_in_flight,
+            "rate_per_second": self.rate_per_second,
+            "connections": self.connections,
+            "callback_timeout_seconds": self.callback_timeout_seconds if self.is_callback_timeout_fixed else None,
+            "submit_timeout_seconds": self.submit_timeout_seconds,
+            "unknown_grace_seconds": self.unknown_grace_seconds,
+        }
+
+    @property
+    def _hive_v2(self) -> ProviderSettings:
+        return ProviderSettings.model_validate(
+            {
+                **self._inherited,
+                "name": HIVE_V2,
+                "kind": "hive_v2",
+                "base_url": self.hive_url,
+                "keys": self.hive_key,
+                "task_path": self.hive_task_path,
+                "permanent_codes": self.hive_permanent_codes,
+                "lease_margin_seconds": self.lease_seconds - self.submit_timeout_seconds,
+            }
+        )
+
     @property
     def patience(self) -> Patience:
         """How the callback time-out is learned."""
@@ -258,29 +345,29 @@ class Settings(BaseSettings):
         return tuple(key.get_secret_value() for key in self.secret_key)
 
     @property
-    def hive_keys(self) -> tuple[str, ...]:
-        return tuple(key.get_secret_value() for key in self.hive_key)
-
-    @property
     def resolved_database_url(self) -> str:
         """Where the truth is kept."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'hivebatch.db').absolute()}"
 
-    def refusal_to_submit(self) -> str | None:
-        """Why nothing must be submitted: a provider elsewhere can't reach us, its answers would be paid for nothing."""
-        if self.public_url is not None and is_loopback(self.hive_url):
+    def refusal_to_submit(self, provider: str = HIVE_V2) -> str | None:
+        """Why nothing must be submitted to this provider: from elsewhere it can't reach us, its answers would be paid
+        for nothing."""
+        told = self.every_provider[provider]
+        if not told.calls_back or (self.public_url is not None and is_loopback(told.base_url)):
             return None
         if self.public_url is None or urlsplit(self.public_url).scheme != "https" or not _is_public(self.public_url):
             return (
-                f"HIVEBATCH_PUBLIC_URL is {self.public_url or 'not set'}, where {self.hive_url} can't deliver its "
+                f"HIVEBATCH_PUBLIC_URL is {self.public_url or 'not set'}, where {told.base_url} can't deliver its "
                 "callbacks: set it to the public https URL of this service."
             )
         return None
 
-    @property
-    def asks_for_echo(self) -> bool:
-        """Whether this service has to reach itself at its public URL before it submits."""
-        return self.echo == "on" and self.refusal_to_submit() is None
+    def asks_for_echo(self, provider: str) -> bool:
+        """Whether this service has to reach itself at its public URL before it submits to this provider."""
+        told = self.every_provider.get(provider)  # None: it is no longer configured
+        if self.echo == "off" or told is None or not told.calls_back:
+            return False
+        return self.refusal_to_submit(provider) is None
 
 
 SECRETS = ("secret_key", "admin_password", "dev_key", "hive_key", "database_url", "broker_url")
@@ -322,15 +409,6 @@ def _read_secret(name: str, path: str) -> str:
         return Path(path).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UnsafeConfiguration(f"HIVEBATCH_{name.upper()}_FILE: {path} can't be read: {error}") from error
-
-
-def is_loopback(url: str) -> bool:
-    """Whether the host of `url` is this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _is_public(url: str) -> bool:

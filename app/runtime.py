@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -31,11 +31,11 @@ logger = logging.getLogger(__name__)
 class Runtime:
     """The parts of one process.
 
-    `sending` submits and `asking` looks tasks up, apart, so that neither waits for the other. `drains` keeps to one run
-    a provider. `stopping` is set when the process is to end: nothing new is claimed, what was not sent is handed
-    back. `sweeping_due` wakes its sweeper early; `echo_needed` tells it that jobs wait for an echo. `clock_is_off` is
-    set while this machine's clock is too far from the database's, which `database_clock` tells. `learned` holds
-    callback time-outs in seconds, by provider, as the sweep last found them.
+    `sending` submits, with a sender for each provider, and `asking` looks tasks up, so that none waits for another.
+    `drains` keeps to one run a provider. `stopping` is set when the process is to end: nothing new is claimed, what was
+    not sent is handed back. `sweeping_due` wakes its sweeper early; `echo_needed` tells it that jobs wait for an echo.
+    `clock_is_off` is set while this machine's clock is too far from the database's, which `database_clock` tells.
+    `learned` holds callback time-outs in seconds, by provider, as the sweep last found them.
     """
 
     settings: Settings
@@ -44,7 +44,7 @@ class Runtime:
     signer: TokenSigner
     echoes: EchoSigner
     doorbell: Doorbell
-    sending: Sender
+    sending: Mapping[str, Sender]
     asking: Sender
     drains: SingleFlight = field(default_factory=SingleFlight)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -58,7 +58,12 @@ class Runtime:
 
     def moment(self) -> Moment:
         """Now, with the times that this installation allows."""
-        return Moment(now(), self.settings.timing, self.learned)
+        return Moment(now(), self.settings.timing, self.settings.timings, self.learned)
+
+    @property
+    def calling_back(self) -> Sequence[str]:
+        """The providers whose answers come later, to our address."""
+        return [name for name in self.providers if self.settings.every_provider[name].calls_back]
 
     def need_echo(self) -> None:
         """Have an echo asked for soon, by the sweeper: nobody else waits for it."""
@@ -70,7 +75,8 @@ class Runtime:
         self.stopping.set()
         self.callback_commits.close()
         self.doorbell.close()
-        self.sending.close()
+        for sender in self.sending.values():
+            sender.close()
         self.asking.close()
         self.database.close()
 
@@ -84,9 +90,9 @@ def build(settings: Settings, doorbell: Doorbell) -> Runtime:
     """
     if not settings.secret_keys:
         raise UnsafeConfiguration("HIVEBATCH_SECRET_KEY is not set (`hivebatch up` makes one of its own)")
-    refusal = settings.refusal_to_submit()
-    if refusal:
-        logger.warning("nothing_is_submitted", extra={"reason": refusal})
+    for name in settings.every_provider:
+        if refusal := settings.refusal_to_submit(name):
+            logger.warning("nothing_is_submitted", extra={"provider": name, "reason": refusal})
     return Runtime(
         settings=settings,
         database=Database(settings.resolved_database_url),
@@ -94,6 +100,9 @@ def build(settings: Settings, doorbell: Doorbell) -> Runtime:
         signer=TokenSigner(settings.secret_keys),
         echoes=EchoSigner(settings.secret_keys),
         doorbell=doorbell,
-        sending=new_sender(settings, settings.connections),
-        asking=new_sender(settings, LOOKUPS_AT_ONCE),
+        sending={
+            name: new_sender(settings, each.connections, each.submit_timeout_seconds)
+            for name, each in settings.every_provider.items()
+        },
+        asking=new_sender(settings, LOOKUPS_AT_ONCE, settings.submit_timeout_seconds),
     )

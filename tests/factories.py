@@ -18,8 +18,7 @@ from app.models import callbacks as callback_table
 from app.providers.base import Accepted, Submission, SubmitOutcome
 from app.runtime import Runtime
 from app.services import callbacks, claims, creation, holds, inbox, status, submission, sweeps
-from app.services.claims import Claim
-from app.services.outcomes import Sent
+from app.services.claims import Claim, Sent
 from app.services.outcomes import record as write_down
 from app.services.received import Received, read
 from app.services.sweeps import Swept
@@ -93,7 +92,7 @@ def deliver_together(runtime: Runtime, *delivered: tuple[Submission, bytes]) -> 
     answers = inbox._keep_group(runtime, [_received(runtime, submitted, body) for submitted, body in delivered])
     kept = [one for one in answers if isinstance(one, inbox.Kept)]
     assert len(kept) == len(answers), answers
-    inbox._follow_up(runtime, kept)
+    inbox.follow_up(runtime, kept)
     return [one.outcome for one in kept]
 
 

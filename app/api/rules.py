@@ -19,7 +19,7 @@ def problems_of_job(job: JobIn, settings: Settings, place: Place) -> Iterator[Pr
 
 def problems_of_options(options: Options, settings: Settings, place: Place) -> Iterator[Problem]:
     """What is wrong with options, a job's or a batch's, whatever they are merged with."""
-    limit = settings.max_output_tokens
+    limit = settings.most_output_tokens
     if options.max_tokens is not None and options.max_tokens > limit:
         message = f"Input should be less than or equal to {limit}"
         yield place.problem(message, "options", "max_tokens", limit=limit, value=options.max_tokens)

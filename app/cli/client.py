@@ -13,6 +13,7 @@ import requests
 
 from app import config
 from app.cli.home import Home
+from app.provider_settings import is_loopback
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -65,7 +66,7 @@ class Client:
         self._key = key
         self._session = requests.Session()
         # A proxy of the environment does not know this machine's ports.
-        self._session.trust_env = not config.is_loopback(url)
+        self._session.trust_env = not is_loopback(url)
         # As a callable, because a .netrc would replace a plain header.
         self._session.auth = self._sign
 

@@ -16,6 +16,7 @@ from app.cli import serving
 from app.cli.home import SANDBOX, Home
 from app.config import Settings, reveal
 from app.errors import UnsafeConfiguration
+from app.provider_settings import is_loopback
 from app.queue import Celery, CeleryDoorbell, make_celery
 from app.runtime import Runtime, build
 from app.sandbox.config import SandboxConfig
@@ -82,7 +83,7 @@ def prepared(sandbox: SandboxConfig | None = None, **overrides: object) -> Itera
         UnsafeConfiguration: another process has the data directory, or the settings belong to production.
     """
     wanted = config.load(**overrides)
-    if wanted.mode != "local" or not config.is_loopback(f"http://{wanted.host}"):
+    if wanted.mode != "local" or not is_loopback(f"http://{wanted.host}"):
         raise UnsafeConfiguration("`up` serves this machine only; in production run what the Procfile says")
     with ExitStack() as stack:
         home = stack.enter_context(Home(wanted.data_dir))

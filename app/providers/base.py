@@ -31,12 +31,22 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """The provider did the task at once: the raw body, and what it says."""
+
+    body: bytes
+    reading: "Answer | Failure"
+    http_status: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
-    """It may have been accepted, and billed."""
+    """It may have been accepted, and billed. `body`: what came instead of an answer, where that is worth keeping."""
 
     code: str
     message: str
     http_status: int | None = None
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +73,7 @@ class Held:
     http_status: int | None = None
 
 
-SubmitOutcome = Accepted | Unknown | Rejected | Held
+SubmitOutcome = Accepted | Answered | Unknown | Rejected | Held
 
 # --- what a body says ---
 

@@ -5,7 +5,7 @@ from requests import adapters
 from requests.structures import CaseInsensitiveDict
 
 from app.providers.curl_connections import IDLE_SECONDS, Address, KeptConnections
-from app.providers.dialogues import MAX_ANSWER_BYTES, NoAnswer, NotSent, Request, Response
+from app.providers.dialogues import NoAnswer, NotSent, Request, Response
 
 _ALWAYS = {
     pycurl.NOSIGNAL: 1,  # it is not the main thread's
@@ -53,6 +53,7 @@ class Line:
         self._opened: list[int] = []
         self._head: list[bytes] = []
         self._body = bytearray()
+        self._limit = 0
         self._sent_over: Address | None = None
         for option, value in _ALWAYS.items():
             self.curl.setopt(option, value)
@@ -73,6 +74,7 @@ class Line:
         self._body.clear()
         self._opened.clear()
         self._sent_over = None
+        self._limit = request.max_answer_bytes
         if seconds <= 0:
             raise NotSent("timed out")
         try:
@@ -87,10 +89,10 @@ class Line:
             return NotSent(message)
         self._kept.used(self._sent_over)
         headers = self._headers()
-        is_cut = len(self._body) > MAX_ANSWER_BYTES
+        is_cut = len(self._body) > self._limit
         if headers is None or not (is_cut or code == pycurl.E_OK):
             return NoAnswer(self._why(code), message or f"libcurl's error {code}")
-        return Response(self.curl.getinfo(pycurl.RESPONSE_CODE), headers, bytes(self._body[:MAX_ANSWER_BYTES]))
+        return Response(self.curl.getinfo(pycurl.RESPONSE_CODE), headers, bytes(self._body[: self._limit]))
 
     def _write(self, request: Request) -> None:
         self.curl.setopt(pycurl.URL, request.url.encode())
@@ -118,7 +120,7 @@ class Line:
 
     def _keep(self, piece: bytes) -> int:
         self._body += piece
-        return len(piece) if len(self._body) <= MAX_ANSWER_BYTES else -1  # -1 ends it, and costs the connection
+        return len(piece) if len(self._body) <= self._limit else -1  # -1 ends it, and costs the connection
 
     def _headers(self) -> CaseInsensitiveDict[str] | None:
         """Those of the last answer: interim ones (100, 103) come before it. None if it ends among them."""

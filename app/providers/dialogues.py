@@ -12,16 +12,17 @@ MAX_ANSWER_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be sent: with a body it is a POST, without one a GET."""
+    """What is to be sent: with a body it is a POST, without one a GET. A longer answer is cut to `max_answer_bytes`."""
 
     url: str
     headers: Mapping[str, str]
     body: bytes | None = None
+    max_answer_bytes: int = MAX_ANSWER_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back. Header names are looked up in any case; a longer body is cut to `MAX_ANSWER_BYTES`."""
+    """What came back. Header names are looked up in any case."""
 
     status: int
     headers: Mapping[str, str]

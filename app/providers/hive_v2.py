@@ -2,9 +2,7 @@
 
 import json
 import logging
-import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from urllib.parse import quote
 
 from app.chat import BESIDE_V2
@@ -22,9 +20,10 @@ from app.providers.base import (
     SubmitOutcome,
     Unknown,
 )
-from app.providers.dialogues import Dialogue, NoAnswer, NotSent, Request, Response
-from app.providers.outcomes import KEY_STATUSES, not_accepted, one_line
-from app.providers.readings import MAX_ID_CHARS, Fields, fields_of, first_id, read_result, words_of
+from app.providers.dialogues import Dialogue, NoAnswer, NotSent, Request
+from app.providers.outcomes import not_accepted, one_line
+from app.providers.readings import MAX_ID_CHARS, Fields, first_id, read_result
+from app.providers.replies import Keys, Reply
 
 log = logging.getLogger(__name__)
 
@@ -32,32 +31,8 @@ SUBMIT_PATH = "/api/v2/task/async"
 MANY_NOT_FOUND = 3
 
 
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    """An answer; `status` is what it counts as, which a `return_code` in a 2xx decides."""
-
-    status: int
-    return_code: str | None
-    fields: Fields | None
-    response: Response
-
-    @property
-    def is_success(self) -> bool:
-        return 200 <= self.status < 300
-
-    @property
-    def message(self) -> str:
-        fields = self.fields or {}
-        said = words_of(fields.get("message")) or words_of(fields.get("error"))
-        if not said and self.fields is None:
-            said = one_line(self.response.body[:2000].decode("utf-8", "replace"))
-        return one_line(f"HTTP {self.status}: {said}" if said else f"HTTP {self.status}")
-
-
 class HiveV2:
     """One V2 project, reached by either of its keys. Shared by threads."""
-
-    name = "hive_v2"
 
     def __init__(
         self,
@@ -65,10 +40,11 @@ class HiveV2:
         keys: Sequence[str],
         permanent_codes: Collection[str] = (),
         task_path: str | None = None,
+        name: str = "hive_v2",
     ) -> None:
+        self.name = name
         self._base_url = base_url
-        self._keys = tuple(keys)
-        self._key = self._keys[0] if self._keys else ""
+        self._keys = Keys(keys)
         self._permanent_codes = frozenset(permanent_codes)
         self._task_path = task_path
         self._has_read_back = False
@@ -100,32 +76,22 @@ class HiveV2:
         if task_path is None or not self._keys:
             return NotKnown("This provider can't be asked for a task.")
         try:
-            answered = yield from self._ask(task_path.replace("{task_id}", quote(task_id, safe="")))
+            reply = yield from self._ask(task_path.replace("{task_id}", quote(task_id, safe="")))
         except (NotSent, NoAnswer) as error:
             return NoReply(one_line(str(error)))
-        self._learn_from(task_id, answered)
-        return _lookup(answered)
+        self._learn_from(task_id, reply)
+        return _lookup(reply)
 
-    def _ask(self, path: str, body: bytes | None = None) -> Dialogue[_Answered]:
-        """Ask with the key that worked last, and once more with the other one where the first is refused."""
-        for key in self._keys_to_try():
-            answered = _answered((yield Request(self._base_url + path, _headers(key, body), body)))
-            if answered.status not in KEY_STATUSES:
-                break
-        if answered.is_success:
-            self._key = key  # one assignment: threads see the old key or the new one, and both have worked
-        return answered
+    def _ask(self, path: str, body: bytes | None = None) -> Dialogue[Reply]:
+        url = self._base_url + path
+        return self._keys.ask(lambda key: Request(url, _headers(key, body), body))
 
-    def _keys_to_try(self) -> tuple[str, ...]:
-        current = self._key
-        return (current, *(key for key in self._keys if key != current))[:2]
-
-    def _learn_from(self, task_id: str, answered: _Answered) -> None:
+    def _learn_from(self, task_id: str, reply: Reply) -> None:
         """405 says that reading back isn't supported; so does 404 for several tasks, if none was ever found.
 
         One alone may be a task that the provider has forgotten.
         """
-        status = answered.response.status
+        status = reply.response.status
         if 200 <= status < 300:
             self._has_read_back = True
         elif status == 404 and not self._has_read_back:
@@ -152,48 +118,30 @@ def _body(submission: Submission) -> bytes:
     return json.dumps(fields | {"options": options} if options else fields, allow_nan=False).encode()
 
 
-def _answered(response: Response) -> _Answered:
-    parsed = fields_of(response.body)
-    fields = parsed if isinstance(parsed, dict) else None
-    return_code = _return_code(fields or {})
-    if return_code is None or not 200 <= response.status < 300:
-        return _Answered(response.status, None, fields, response)
-    status = int(return_code) if re.fullmatch(r"[45][0-9]{2}", return_code) else response.status
-    return _Answered(status, return_code, fields, response)
-
-
-def _return_code(fields: Mapping[str, object]) -> str | None:
-    """None where it says that all is well: missing, null, 0 or 200 (the vendor's client reads it so)."""
-    code = fields.get("return_code")
-    if not code or str(code).strip() in {"", "0", "200"}:
-        return None
-    return one_line(str(code), 40)
-
-
-def _outcome(answered: _Answered) -> SubmitOutcome:
-    if not answered.is_success:
-        return not_accepted(answered.status, answered.message, answered.response.headers)
-    task_id = _task_id(answered.fields or {})
-    if task_id is None and answered.return_code:
-        return Rejected(f"return_code_{answered.return_code}", answered.message, answered.response.status)
+def _outcome(reply: Reply) -> SubmitOutcome:
+    if not reply.is_success:
+        return not_accepted(reply.status, reply.message, reply.response.headers)
+    task_id = _task_id(reply.fields or {})
+    if task_id is None and reply.return_code:
+        return Rejected(f"return_code_{reply.return_code}", reply.message, reply.response.status)
     if task_id is None:
-        return Unknown("no_task_id", f"Accepted without a task id: {answered.message}", answered.response.status)
-    if answered.return_code:
-        log.warning("task_accepted_with_return_code task_id=%s return_code=%s", task_id, answered.return_code)
-    return Accepted(task_id, answered.response.status)
+        return Unknown("no_task_id", f"Accepted without a task id: {reply.message}", reply.response.status)
+    if reply.return_code:
+        log.warning("task_accepted_with_return_code task_id=%s return_code=%s", task_id, reply.return_code)
+    return Accepted(task_id, reply.response.status)
 
 
-def _task_id(fields: Mapping[str, object]) -> str | None:
+def _task_id(fields: Fields) -> str | None:
     several = fields.get("task_ids")
     first = several[0] if isinstance(several, list) and several else None
     task_id = first_id(fields.get("task_id"), fields.get("id"), first)
     return task_id if task_id and len(task_id) <= MAX_ID_CHARS else None
 
 
-def _lookup(answered: _Answered) -> Lookup:
-    if answered.status in {400, 404, 405, 410}:
-        return NotKnown(answered.message)
-    if not answered.is_success or answered.fields is None:
-        return NoReply(answered.message)
-    status = answered.fields.get("status")
-    return Finished(answered.response.body) if isinstance(status, list) and status else Running()
+def _lookup(reply: Reply) -> Lookup:
+    if reply.status in {400, 404, 405, 410}:
+        return NotKnown(reply.message)
+    if not reply.is_success or reply.fields is None:
+        return NoReply(reply.message)
+    status = reply.fields.get("status")
+    return Finished(reply.response.body) if isinstance(status, list) and status else Running()

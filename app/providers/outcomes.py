@@ -1,7 +1,7 @@
 """What an HTTP answer that isn't a success means: for the job, for the provider, and for how long."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -17,9 +17,11 @@ UNKNOWN_STATUSES = frozenset({408, 425})
 MAX_RETRY_AFTER_SECONDS = 3600.0
 
 
-def not_accepted(status: int, message: str, headers: Mapping[str, str]) -> Unknown | Rejected | Held:
+def not_accepted(
+    status: int, message: str, headers: Mapping[str, str], key_statuses: Container[int] = KEY_STATUSES
+) -> Unknown | Rejected | Held:
     """The outcome of a submit that was answered with `status`, which isn't 2xx."""
-    if status in KEY_STATUSES:
+    if status in key_statuses:
         return Held("key_refused", message, needs_operator=True, http_status=status)
     if 300 <= status < 400:
         told = shorten(f"Redirects are not followed, is the base URL right? {message}")

@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 
 from app.providers.agenda import Agenda
 from app.providers.connections import exchange, new_adapter
-from app.providers.dialogues import MAX_ANSWER_BYTES, Dialogue, NoAnswer, NotSent, Request, Response, T, Talk
+from app.providers.dialogues import Dialogue, NoAnswer, NotSent, Request, Response, T, Talk
 
 PIECE_BYTES = 65_536
 
@@ -93,7 +93,7 @@ class RequestsSender:
     def _exchange(self, request: Request) -> Response:
         prepared = _prepared(request)
         with closing(self._adapter().send(prepared, stream=True, timeout=exchange.remaining_seconds())) as answer:
-            return Response(answer.status_code, answer.headers, _body(answer.raw))
+            return Response(answer.status_code, answer.headers, _body(answer.raw, request.max_answer_bytes))
 
     def _adapter(self) -> HTTPAdapter:
         adapter: HTTPAdapter | None = getattr(self._of_thread, "adapter", None)
@@ -117,12 +117,12 @@ def _to(method: str, url: str) -> requests.PreparedRequest:
     return requests.Request(method, url).prepare()
 
 
-def _body(raw: urllib3.HTTPResponse) -> bytes:
+def _body(raw: urllib3.HTTPResponse, limit: int) -> bytes:
     """Read to the end, so that the connection can be used again; a body that is cut costs the connection."""
     body = bytearray()
-    while len(body) <= MAX_ANSWER_BYTES and (piece := raw.read(PIECE_BYTES, decode_content=True)):
+    while len(body) <= limit and (piece := raw.read(PIECE_BYTES, decode_content=True)):
         body += piece
-    return bytes(body[:MAX_ANSWER_BYTES])
+    return bytes(body[:limit])
 
 
 def _cause(error: Exception) -> BaseException:

@@ -26,18 +26,18 @@ class Sender(Protocol):
         """Cancel what has not begun, wait for what has, close the connections."""
 
 
-def new_sender(settings: Settings, at_once: int) -> Sender:
+def new_sender(settings: Settings, at_once: int, submit_timeout_seconds: float) -> Sender:
     """The sender that the settings choose.
 
     Raises:
         UnsafeConfiguration: it isn't installed.
     """
     if settings.sender == "requests":
-        return RequestsSender(at_once, settings.submit_timeout_seconds, CONNECT_TIMEOUT_SECONDS)
+        return RequestsSender(at_once, submit_timeout_seconds, CONNECT_TIMEOUT_SECONDS)
     try:
         from app.providers.curl_sender import CurlSender  # noqa: PLC0415 - it is an extra
     except (ImportError, AttributeError) as error:  # the second: a libcurl that is too old for what we ask of it
         raise UnsafeConfiguration(
             f"HIVEBATCH_SENDER is pycurl, which can't be used here ({error}): pip install 'hivebatch[fast]'"
         ) from error
-    return CurlSender(at_once, settings.submit_timeout_seconds, CONNECT_TIMEOUT_SECONDS)
+    return CurlSender(at_once, submit_timeout_seconds, CONNECT_TIMEOUT_SECONDS)

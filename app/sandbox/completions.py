@@ -37,7 +37,7 @@ def _completion(chat: Chat, task: Task) -> dict[str, object]:
     if task.fail:
         return _failed(task)
     text, finish_reason = _said(task)
-    message = {"role": "assistant", "content": text}
+    message: dict[str, object] = {"role": "assistant", "content": text}
     choice: dict[str, object] = {"index": 0, "message": message, "finish_reason": finish_reason}
     match task.switches.shape:
         case "C":
@@ -55,7 +55,8 @@ def _stream(chat: Chat, task: Task) -> bytes:
     head = _head(chat, task, "chat.completion.chunk")
     text, finish_reason = _said(task)
     deltas: list[dict[str, object]] = [{"role": "assistant", "content": ""}]
-    deltas += [{"content": piece} for piece in (text or "").split(" ") for piece in (piece, " ")][:-1]
+    pieces = [piece for word in (text or "").split(" ") for piece in (word, " ")][:-1]
+    deltas.extend({"content": piece} for piece in pieces)
     choices: list[dict[str, object]] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
     choices.append({"index": 0, "delta": {}, "finish_reason": finish_reason})
     chunks = [head | {"choices": [] if task.switches.shape == "none" else [choice]} for choice in choices]

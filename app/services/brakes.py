@@ -49,17 +49,17 @@ def brake(settings: Settings, provider: str, limit: Any, held: Sequence[tuple[st
     reasons = {reason for scope, scope_id, reason in held if (scope, scope_id) == ("provider", provider)}
     if reasons - {SILENCE}:
         return Brake(0)
-    most = 1 if reasons else settings.max_in_flight
-    if not settings.asks_for_echo or is_fresh(settings, limit, now):
+    most = 1 if reasons else settings.every_provider[provider].max_in_flight
+    if not settings.asks_for_echo(provider) or is_fresh(settings, limit, now):
         return Brake(most)
     if not _has_echo(settings, limit):
         return Brake(0, needs_echo=True)
     return Brake(most, created_by=limit.echoed_at + FRESH, needs_echo=True)
 
 
-def needs_echo(settings: Settings, limit: Any, created_at: datetime, now: datetime) -> bool:
+def needs_echo(settings: Settings, provider: str, limit: Any, created_at: datetime, now: datetime) -> bool:
     """Whether one has to come back before anything is submitted from a batch of that age; `limit` may be None."""
-    if not settings.asks_for_echo or is_fresh(settings, limit, now):
+    if not settings.asks_for_echo(provider) or is_fresh(settings, limit, now):
         return False
     return not _has_echo(settings, limit) or created_at > limit.echoed_at + FRESH
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from app.db import Connection
-from app.providers.base import Accepted, Held, Rejected, SubmitOutcome, Unknown
+from app.providers.base import Accepted, Answered, Held, Rejected, SubmitOutcome, Unknown
 from app.store import breakers, holds
 from app.store.breakers import CLOSED, Breaker
 from app.transitions import Moment
@@ -33,7 +33,7 @@ def is_fault(outcome: SubmitOutcome | None) -> bool:
 
 def is_success(outcome: SubmitOutcome | None) -> bool:
     """Whether the provider did its work; to refuse a job for good is work too."""
-    return isinstance(outcome, Accepted | Rejected)
+    return isinstance(outcome, Accepted | Answered | Rejected)
 
 
 def after(breaker: Breaker, told: Told, most_faults: int, moment: Moment) -> Breaker:

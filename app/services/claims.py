@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.db import Connection
 from app.ids import new_id, read, show
-from app.providers.base import Submission
+from app.providers.base import Submission, SubmitOutcome
 from app.runtime import Runtime
 from app.services import brakes
 from app.services.brakes import Brake
@@ -30,6 +30,7 @@ class Claim:
     """
 
     job_id: UUID
+    batch_id: UUID
     attempt_id: UUID
     provider: str
     submission: Submission
@@ -39,13 +40,22 @@ class Claim:
     refusals: int
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a claim. `outcome` None: it was not sent, because the process ends or the lease is too short."""
+
+    claim: Claim
+    sent_at: datetime
+    outcome: SubmitOutcome | None
+
+
 def claim(runtime: Runtime, provider: str, room: int, *, is_idle: bool) -> Sequence[Claim]:
     """Claim up to `room` jobs, as many as rate and tasks in flight allow over all workers.
 
     The attempts, their alarms and their callback URLs are committed when this returns. `is_idle`: this process has
     nothing else under way for the provider, so a job that may have killed its last worker can go, alone.
     """
-    if runtime.settings.refusal_to_submit() is not None or runtime.clock_is_off.is_set():
+    if runtime.settings.refusal_to_submit(provider) is not None or runtime.clock_is_off.is_set():
         return ()
     claims, is_newly_full = _claim(runtime, provider, room, is_idle)
     if is_newly_full and not claims:
@@ -56,7 +66,7 @@ def claim(runtime: Runtime, provider: str, room: int, *, is_idle: bool) -> Seque
 
 def _claim(runtime: Runtime, provider: str, room: int, is_idle: bool) -> tuple[Sequence[Claim], bool]:
     """One claim, and whether it is the first to find no room in flight."""
-    settings, moment = runtime.settings, runtime.moment()
+    settings, moment = runtime.settings.every_provider[provider], runtime.moment()
     with runtime.database.transaction() as connection:
         limit = limits.lock(connection, provider, moment.now)
         first_slot_at = max(limit.next_slot_at, moment.now)
@@ -66,7 +76,7 @@ def _claim(runtime: Runtime, provider: str, room: int, is_idle: bool) -> tuple[S
             room, _free_slots(settings.rate_per_second, (first_slot_at - moment.now).total_seconds(), ahead_seconds)
         )
         standing = limits.standing(connection, provider, moment.now)
-        brake = brakes.brake(settings, provider, limit, standing.held, moment.now)
+        brake = brakes.brake(runtime.settings, provider, limit, standing.held, moment.now)
         if room <= 0 or brake.most_in_flight == 0:
             if brake.needs_echo:
                 runtime.need_echo()
@@ -83,7 +93,7 @@ def _claim(runtime: Runtime, provider: str, room: int, is_idle: bool) -> tuple[S
         is_full = room_in_flight < room
         if (chosen and settings.rate_per_second) or is_full != limit.is_full:
             limits.write(connection, provider, slots[-1], is_full=is_full)
-    lease_until = moment.timing.lease_until(moment.now)
+    lease_until = moment.timing_of(provider).lease_until(moment.now)
     claims = [
         _to_send(runtime, case, claimed[job_id], asked, send_at, lease_until)
         for (job_id, (case, asked)), send_at in zip(chosen.items(), slots, strict=False)
@@ -149,4 +159,6 @@ def _to_send(
         metadata=show("job", job.id),
     )
     refusals = job.last_number - job.attempts
-    return Claim(job.id, attempt_id, job.provider, submission, send_at, lease_until, job.suspect, refusals)
+    return Claim(
+        job.id, job.batch_id, attempt_id, job.provider, submission, send_at, lease_until, job.suspect, refusals
+    )

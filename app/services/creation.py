@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from app.errors import Conflict, InvalidInput, Problem
 from app.ids import new_id, show
 from app.runtime import Runtime
 from app.services import finalizing, newrows, status
+from app.services.choosing import Choice
 from app.services.shown import batch_view
 from app.services.spool import JobSpool
 from app.services.views import BadLine, Created, NewBatch, NewJob
@@ -39,18 +41,16 @@ def create(runtime: Runtime, new: NewBatch, lines: Iterable[NewJob | BadLine]) -
         InvalidInput: nothing was stored; the first 100 problems, and how many there are.
         Conflict: the idempotency key belongs to another request.
     """
-    if new.provider not in runtime.providers:
-        known = ", ".join(sorted(runtime.providers))
-        raise InvalidInput([Problem(f"Unknown provider; known: {known}.", "/provider", value=new.provider)])
+    choice = Choice(runtime.settings, new.provider, new.options)
     with JobSpool() as spool:
         problems = _Problems(new.problems_kept)
-        _validate(runtime, lines, spool, problems)
+        _validate(lines, runtime.settings.max_jobs, choice, spool, problems)
         if problems.total and not new.skip_invalid:
             raise InvalidInput(problems.first, problems.total)
         if not spool.total:
             nothing = Problem("There is no job in it.", "/jobs", code="empty_file")
             raise InvalidInput([*problems.first, nothing], problems.total + 1)
-        return _store(runtime, new, spool, problems)
+        return _store(runtime, replace(new, provider=choice.provider.name), spool, problems)
 
 
 def refuse(runtime: Runtime, new: NewBatch, error: InvalidInput) -> Created:
@@ -61,6 +61,7 @@ def refuse(runtime: Runtime, new: NewBatch, error: InvalidInput) -> Created:
     """
     now = runtime.moment().now
     problems = _Problems(new.problems_kept, error.problems, error.total)
+    new = replace(new, provider=new.provider or runtime.settings.default_provider)
     row = newrows.of_batch(runtime, new, new_id(), 0, now) | problems.columns() | {"finalized_at": now}
     with runtime.database.transaction() as connection:
         stored = batches.add(connection, row)
@@ -89,10 +90,11 @@ class _Problems:
         return {"line_errors": {"total": self.total, "first": [newrows.of_problem(each) for each in self.first]}}
 
 
-def _validate(runtime: Runtime, lines: Iterable[NewJob | BadLine], spool: JobSpool, problems: _Problems) -> None:
-    """What only the whole batch shows: repeated ids, too many jobs."""
+def _validate(
+    lines: Iterable[NewJob | BadLine], limit: int, choice: Choice, spool: JobSpool, problems: _Problems
+) -> None:
+    """What only the whole batch shows: repeated ids, more than `limit` jobs, and what its provider can't do."""
     seen: set[str] = set()
-    limit = runtime.settings.max_jobs
     for position, line in enumerate(lines):
         if position >= limit:
             words = "There are too many jobs for one batch."
@@ -102,6 +104,8 @@ def _validate(runtime: Runtime, lines: Iterable[NewJob | BadLine], spool: JobSpo
         elif line.custom_id in seen:
             words, pointer = "Another job of the batch has this custom_id.", f"{line.pointer}/custom_id"
             problems.add([Problem(words, pointer, line.line, None, line.custom_id, "duplicate_custom_id")])
+        elif unfit := tuple(choice.problems_of(line)):
+            problems.add(unfit)
         else:
             seen.add(line.custom_id)
             spool.add(position, line)
@@ -125,7 +129,7 @@ def _store(runtime: Runtime, new: NewBatch, spool: JobSpool, problems: _Problems
     if not has_work:
         finalizing.finalize(runtime, [batch_id])
         return Created(status.batch(runtime, new.owner, batch_id), is_replay=False)
-    runtime.doorbell.ring(new.provider)
+    runtime.doorbell.ring(str(new.provider))
     return Created(batch_view(stored, {**figures.NONE_YET, **counted}, held=()), is_replay=False)
 
 

@@ -27,7 +27,7 @@ def doubt(runtime: Runtime, connection: Connection, provider: str) -> None:
     No time of its own is written down: its clock may be wrong.
     """
     settings, now = runtime.settings, runtime.moment().now
-    if not settings.asks_for_echo:
+    if not settings.asks_for_echo(provider):
         holds.lift(connection, "provider", provider, ECHO_FAILED)
         return
     limit = limits.lock(connection, provider, now)
@@ -42,10 +42,10 @@ def ask(runtime: Runtime) -> bool:
 
     It is due every hour, and when a claim found that it needs one.
     """
-    if runtime.settings.asks_for_echo:
+    if providers := _asked_for(runtime):
         is_needed = runtime.echo_needed.is_set()
         runtime.echo_needed.clear()
-        taken = [provider for provider in runtime.providers if _take(runtime, provider, is_needed=is_needed)]
+        taken = [provider for provider in providers if _take(runtime, provider, is_needed=is_needed)]
         if taken:
             asked_at = runtime.moment().now
             wrong = _ask(runtime)
@@ -56,15 +56,18 @@ def ask(runtime: Runtime) -> bool:
 
 def next_at(runtime: Runtime, connection: Connection) -> Sequence[datetime]:
     """When the sweep should come back to ask, for each provider that has been asked for."""
-    if not runtime.settings.asks_for_echo:
-        return ()
-    found = [limits.get(connection, provider) for provider in runtime.providers]
+    found = [limits.get(connection, provider) for provider in _asked_for(runtime)]
     return [limit.echo_due_at for limit in found if limit is not None and limit.echo_due_at is not None]
 
 
 def prove(runtime: Runtime, question: str) -> str | None:
     """The answer that only this installation can give; None for a question that it did not ask. No database."""
     return runtime.echoes.answer(question)
+
+
+def _asked_for(runtime: Runtime) -> Sequence[str]:
+    """The providers that have to be able to reach us."""
+    return [provider for provider in runtime.providers if runtime.settings.asks_for_echo(provider)]
 
 
 def _take(runtime: Runtime, provider: str, *, is_needed: bool) -> bool:

@@ -41,13 +41,13 @@ def of_providers(runtime: Runtime, connection: Connection) -> Expectations:
     found = {}
     for provider, (learned, is_going) in latencies.going(connection, now, now - SILENT_AFTER).items():
         histogram = learned.histogram_at(now)
-        if settings.patience.knows(histogram):
+        if provider in runtime.calling_back and settings.patience.knows(histogram):
             found[provider] = Expectation(
                 half=histogram.quantile(0.5)[0],
                 usual=histogram.quantile(0.99)[1],
-                per_second=_slower(learned.pace.per_second, settings.rate_per_second),
+                per_second=_slower(learned.pace.per_second, settings.every_provider[provider].rate_per_second),
                 queued=learned.queued,
-                is_going=is_going and settings.refusal_to_submit() is None,
+                is_going=is_going and settings.refusal_to_submit(provider) is None,
             )
     return found
 

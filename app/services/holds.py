@@ -22,12 +22,12 @@ def listing(runtime: Runtime) -> tuple[HoldView, ...]:
 
 def by_settings(runtime: Runtime) -> tuple[HoldView, ...]:
     """What the settings of this process forbid."""
-    refusal, now = runtime.settings.refusal_to_submit(), runtime.moment().now
-    if refusal is None:
-        return ()
-    end = ends("settings", None)
+    settings, now, end = runtime.settings, runtime.moment().now, ends("settings", None)
+    refusals = [(name, settings.refusal_to_submit(name)) for name in runtime.providers]
     return tuple(
-        HoldView("provider", name, "settings", refusal, now, None, "settings", end) for name in runtime.providers
+        HoldView("provider", name, "settings", refusal, now, None, "settings", end)
+        for name, refusal in refusals
+        if refusal
     )
 
 

@@ -39,7 +39,7 @@ def keep(runtime: Runtime, received: Received) -> Future[Kept]:
     Raises:
         DatabaseBusy: too many wait for theirs.
     """
-    write, after = partial(_keep_group, runtime), partial(_follow_up, runtime)
+    write, after = partial(_keep_group, runtime), partial(follow_up, runtime)
     kept: Future[Kept] = runtime.callback_commits.submit(received, write, after)
     return kept
 
@@ -62,7 +62,7 @@ def _keep_current(runtime: Runtime, group: Sequence[Received]) -> Mapping[UUID, 
         job_of = _job_of(cases)
         current = [r for r in group if r.attempt_id in job_of and cases[job_of[r.attempt_id]].job.is_open]
         kept = _keep_strays(connection, [r for r in group if r.attempt_id not in job_of])
-        return {**kept, **_apply(connection, current, cases, runtime.moment())}
+        return {**kept, **apply(connection, current, cases, runtime.moment())}
 
 
 def _keep_past(runtime: Runtime, group: Sequence[Received]) -> Mapping[UUID, Kept]:
@@ -73,7 +73,7 @@ def _keep_past(runtime: Runtime, group: Sequence[Received]) -> Mapping[UUID, Kep
         job_of = _job_of(cases)
         found = {r.id: r for r in group if r.attempt_id in job_of and r.subject.batch_id in locked}
         kept = _keep_strays(connection, [received for received in group if received.id not in found])
-        return {**kept, **_apply(connection, list(found.values()), cases, runtime.moment())}
+        return {**kept, **apply(connection, list(found.values()), cases, runtime.moment())}
 
 
 def rematch(runtime: Runtime, group: Sequence[Received]) -> None:
@@ -86,12 +86,12 @@ def rematch(runtime: Runtime, group: Sequence[Received]) -> None:
         job_of = _job_of(cases)
         found = {r.id: r for r in group if r.attempt_id in job_of and r.subject.batch_id in locked}
         taken = orphans.take(connection, found)
-        kept = _apply(connection, [found[id_] for id_ in found if id_ in taken], cases, runtime.moment())
+        kept = apply(connection, [found[id_] for id_ in found if id_ in taken], cases, runtime.moment())
     logger.info("orphans_matched", extra={"size": len(kept)})
-    _follow_up(runtime, list(kept.values()))
+    follow_up(runtime, list(kept.values()))
 
 
-def _follow_up(runtime: Runtime, group: Sequence[Kept]) -> None:
+def follow_up(runtime: Runtime, group: Sequence[Kept]) -> None:
     """Hold what has spent its budget, ring where a slot that came free is waited for, finalize what has ended."""
     if not group:
         return
@@ -125,7 +125,7 @@ def _job_of(cases: Mapping[UUID, Case]) -> Mapping[UUID, UUID]:
     return {attempt_id: job_id for job_id, case in cases.items() for attempt_id in case.attempts}
 
 
-def _apply(
+def apply(
     connection: Connection, group: Sequence[Received], cases: Mapping[UUID, Case], moment: Moment
 ) -> Mapping[UUID, Kept]:
     """Fold a group, in order of arrival, into its locked cases; write bodies, moves and answers.

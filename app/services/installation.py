@@ -42,7 +42,7 @@ def _checks(runtime: Runtime, readiness: Readiness) -> Iterator[Check]:
     yield _holds(runtime)
     yield _echo(runtime)
     yield _clocks(runtime)
-    yield Check("callbacks", True, "; ".join(latencies.in_words(runtime, provider) for provider in runtime.providers))
+    yield _callbacks(runtime)
     yield _inbox(runtime)
     yield _payments(runtime)
 
@@ -80,10 +80,11 @@ def _holds(runtime: Runtime) -> Check:
 
 def _echo(runtime: Runtime) -> Check:
     """As the workers left it; why it did not come back stands with the holds."""
-    if not runtime.settings.asks_for_echo:
+    asked_for = [provider for provider in runtime.providers if runtime.settings.asks_for_echo(provider)]
+    if not asked_for:
         return Check("echo", True, "not asked for")
     with runtime.database.reading() as connection:
-        found = {provider: limits.get(connection, provider) for provider in runtime.providers}
+        found = {provider: limits.get(connection, provider) for provider in asked_for}
     told = {provider: _last_echo(limit, runtime.moment().now) for provider, limit in found.items()}
     words = "; ".join(f"{provider}: {each or 'none has come back'}" for provider, each in told.items())
     return Check("echo", None not in told.values(), words)
@@ -101,6 +102,11 @@ def _clocks(runtime: Runtime) -> Check:
         return Check("clocks", True, "the database has no other clock than this machine's")
     detail = f"this machine and the database are {abs(off_seconds):.1f} s apart"
     return Check("clocks", not clocks.is_off(off_seconds), detail)
+
+
+def _callbacks(runtime: Runtime) -> Check:
+    words = [latencies.in_words(runtime, provider) for provider in runtime.calling_back]
+    return Check("callbacks", True, "; ".join(words))
 
 
 def _payments(runtime: Runtime) -> Check:

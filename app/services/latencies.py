@@ -29,7 +29,7 @@ def learn(runtime: Runtime) -> bool:
     those that came after its time-out: else what is too slow would never be seen, and each limit make the next one
     shorter.
     """
-    for provider in runtime.providers:
+    for provider in runtime.calling_back:
         now = runtime.moment().now
         _keep(runtime, provider, _look(runtime, provider, now).histogram_at(now))
     return False
@@ -41,17 +41,22 @@ def in_words(runtime: Runtime, provider: str) -> str:
     with runtime.database.reading() as connection:
         learned = latencies.get(connection, provider)
     histogram = learned.histogram_at(now) if learned else Histogram()
-    limit = _limit(runtime, histogram)
+    limit = _limit(runtime, provider, histogram)
     usual = "too few callbacks are known"
     if settings.patience.knows(histogram):
         usual = f"99 of 100 callbacks come within {histogram.quantile(0.99)[1]:,.1f} s"
-    kind = "as set" if settings.is_callback_timeout_fixed else "by default" if limit is None else "as learned"
-    return f"{provider}: {usual}; they time out after {limit or settings.callback_timeout_seconds:,.1f} s, {kind}"
+    kind = "as set" if _is_fixed(runtime, provider) else "by default" if limit is None else "as learned"
+    seconds = limit or settings.timings[provider].callback_timeout_seconds
+    return f"{provider}: {usual}; they time out after {seconds:,.1f} s, {kind}"
 
 
-def _limit(runtime: Runtime, histogram: Histogram) -> float | None:
+def _limit(runtime: Runtime, provider: str, histogram: Histogram) -> float | None:
     """The learned time-out; None: one is set, or too little is known, and the setting holds."""
-    return None if runtime.settings.is_callback_timeout_fixed else runtime.settings.patience.limit(histogram)
+    return None if _is_fixed(runtime, provider) else runtime.settings.patience.limit(histogram)
+
+
+def _is_fixed(runtime: Runtime, provider: str) -> bool:
+    return runtime.settings.every_provider[provider].callback_timeout_seconds is not None
 
 
 def _look(runtime: Runtime, provider: str, now: datetime) -> Learned:
@@ -111,7 +116,7 @@ def _pace(known: Learned, now: datetime, rows: Sequence[Any], answers: int) -> P
 
 def _keep(runtime: Runtime, provider: str, histogram: Histogram) -> None:
     """Let this process know the time-out from now on."""
-    limit = _limit(runtime, histogram)
+    limit = _limit(runtime, provider, histogram)
     if limit == runtime.learned.get(provider):
         return
     if limit is None:

@@ -3,19 +3,18 @@
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.clock import now
 from app.db import Connection
 from app.errors import DatabaseUnavailable
 from app.ids import show
-from app.providers.base import Accepted, Held, Rejected, SubmitOutcome, Unknown
+from app.providers.base import Accepted, Answered, Held, Rejected, Unknown
 from app.runtime import Runtime
-from app.services import breakers, finalizing
-from app.services.claims import Claim
-from app.services.moves import move
-from app.store import holds
+from app.services import breakers, finalizing, responses
+from app.services.claims import Sent
+from app.services.moves import move_cases
+from app.store import holds, jobs
 from app.transitions import Acked, Event, Moment, OutcomeUnknown, Refused
 from app.transitions import Rejected as JobRejected
 
@@ -26,22 +25,14 @@ STOPPING_SECONDS = 3.0
 """How long a process that is told to stop waits for a database that is away."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What became of a claim. `outcome` None: it was not sent, because the process ends or the lease is too short."""
-
-    claim: Claim
-    sent_at: datetime
-    outcome: SubmitOutcome | None
-
-
 def record_patiently(runtime: Runtime, sent: Sequence[Sent]) -> bool:
     """As `record`, but a database that is away is waited for: a task id that is lost can't be asked for.
 
     Not longer than the alarms wait for a callback, and less in a process that is told to stop. What is given up then
     stands in the log.
     """
-    give_up_at = runtime.settings.timing.grace_until(max(one.claim.lease_until for one in sent))
+    timing = runtime.moment().timing_of(sent[0].claim.provider)
+    give_up_at = timing.grace_until(max(one.claim.lease_until for one in sent))
     while True:
         try:
             return record(runtime, sent)
@@ -71,15 +62,22 @@ def record(runtime: Runtime, sent: Sequence[Sent]) -> bool:
         DatabaseUnavailable: nothing was written.
     """
     moment, provider = runtime.moment(), sent[0].claim.provider
-    events = [(one.claim.job_id, _event(one, moment)) for one in sent]
+    answers = responses.answers(runtime, sent)
+    events = [(one.claim.job_id, event) for one in sent if (event := _event(one, moment)) is not None]
     with runtime.database.transaction() as connection:
-        moved = move(connection, events, moment)
-        for one, (_, event) in zip(sent, events, strict=True):
-            if isinstance(one.outcome, Held) and isinstance(event, Refused):
-                _hold(connection, provider, one.outcome, event.retry_at, moment.now)
+        cases = jobs.lock(connection, [one.claim.job_id for one in sent])
+        kept = responses.keep(connection, answers, cases, moment)
+        moved = move_cases(
+            connection, {job_id: cases[job_id] for job_id, _ in events if job_id in cases}, events, moment
+        )
+        responses.keep_unreadable(connection, runtime, sent)
+        for one in sent:
+            if isinstance(one.outcome, Held):
+                _hold(connection, provider, one.outcome, _retry_at(one, one.outcome, moment), moment.now)
         told = [(one.claim.attempt_id, one.outcome) for one in sent]
         before, breaker = breakers.note(connection, provider, told, runtime.settings.breaker_faults, moment)
     finalizing.finalize(runtime, moved.ended_batches)
+    responses.follow_up(runtime, answers, kept)
     has_to_stop = breaker.trips > 0 or any(isinstance(one.outcome, Held) for one in sent)
     if has_to_stop:
         runtime.sweeping_due.set()  # a hold may end before the next sweep
@@ -88,11 +86,14 @@ def record(runtime: Runtime, sent: Sequence[Sent]) -> bool:
     return has_to_stop
 
 
-def _event(sent: Sent, moment: Moment) -> Event:
+def _event(sent: Sent, moment: Moment) -> Event | None:
+    """None for an answer, which goes through the inbox."""
     attempt_id = sent.claim.attempt_id
     match sent.outcome:
         case Accepted(task_id=task_id, http_status=status):
             return Acked(attempt_id, task_id, sent.sent_at, status)
+        case Answered():
+            return None
         case Unknown(code=code, message=message, http_status=status):
             return OutcomeUnknown(attempt_id, code, message, sent.sent_at, status)
         case Rejected(code=code, message=message, http_status=status):

@@ -15,21 +15,28 @@ from app.store import results
 from app.tokens import CallbackSubject
 from app.transitions import Answered, Event, TaskFailed
 
+Source = Literal["callback", "read_back", "response"]
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One body, read, on its way into the inbox. It was parsed before any transaction, so it can't fail its group."""
+    """One body, read, on its way into the inbox. It was parsed before any transaction, so it can't fail its group.
+
+    `sent_at` and `http_status` are those of the submit, where the body is its answer.
+    """
 
     id: UUID
     subject: CallbackSubject
     provider: str
-    source: Literal["callback", "read_back"]
+    source: Source
     body: bytes
     sha256: str
     reading: Reading
     received_at: datetime
     last_received_at: datetime
     times: int = 1
+    sent_at: datetime | None = None
+    http_status: int | None = None
 
     def again(self, id_: UUID, times: int, received_at: datetime, last_received_at: datetime) -> "Received":
         """The same, as one that was kept before: under that id, so often, first and last then."""
@@ -46,7 +53,7 @@ def read(
     provider: str,
     body: bytes,
     *,
-    source: Literal["callback", "read_back"] = "callback",
+    source: Source = "callback",
     reading: Reading | None = None,
 ) -> Received:
     """A body from this provider, parsed unless its `reading` is known."""
@@ -68,7 +75,8 @@ def event_of(received: Received) -> Event | None:
     """What the body means for its job; None if nobody can read it."""
     match received.reading:
         case Answer(origin=origin, cost_nano=cost):
-            return Answered(received.attempt_id, origin.task_ids, origin.metadata, cost)
+            told = (origin.task_ids, origin.metadata, cost, received.sent_at, received.http_status)
+            return Answered(received.attempt_id, *told)
         case Failure(origin=origin) as failure:
             return TaskFailed(
                 received.attempt_id,
@@ -78,6 +86,8 @@ def event_of(received: Received) -> Event | None:
                 origin.task_ids,
                 origin.metadata,
                 failure.cost_nano,
+                received.sent_at,
+                received.http_status,
             )
         case Unreadable():
             return None

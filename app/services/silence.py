@@ -43,6 +43,8 @@ def _silence(runtime: Runtime, connection: Connection, provider: str, now: datet
 
     The looks go from the cheapest to the dearest; in good times the first or second says that all is well.
     """
+    if provider not in runtime.calling_back:
+        return None
     longest = (runtime.moment().callback_due(provider, now) - now) / 2
     if not attempts.is_any_waiting_since(connection, provider, now - min(LEAST_PATIENCE, longest)):
         return None

@@ -14,8 +14,8 @@ from app.ids import show
 from app.providers.base import Held, Unknown
 from app.providers.dialogues import Dialogue
 from app.runtime import Runtime
-from app.services.claims import Claim, claim
-from app.services.outcomes import Sent, record_patiently
+from app.services.claims import Claim, Sent, claim
+from app.services.outcomes import record_patiently
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,8 @@ class _Drain:
         self._provider = provider
         self._outstanding: dict[Future[Sent], Claim] = {}
         self._finished = _Finished()
-        self._ahead = runtime.settings.connections
+        self._settings = runtime.settings.every_provider[provider]
+        self._ahead = self._settings.connections
         self._claimed_at = time.monotonic()
         self._sent_since = 0
         self._is_held = threading.Event()
@@ -78,7 +79,9 @@ class _Drain:
 
     def _start(self, claimed: Claim) -> None:
         delay_seconds = (claimed.send_at - now()).total_seconds()
-        future = self._runtime.sending.start(_send(self._runtime, claimed, self._is_held), delay_seconds)
+        future = self._runtime.sending[self._provider].start(
+            _send(self._runtime, claimed, self._is_held), delay_seconds
+        )
         self._outstanding[future] = claimed
         future.add_done_callback(self._finished.add)
 
@@ -107,7 +110,7 @@ class _Drain:
         The provider may have become slow, so that leases run out, or have said stop; or the process ends.
         """
         is_over = self._runtime.stopping.is_set() or self._is_held.is_set()
-        soonest = now() + timedelta(seconds=self._runtime.settings.submit_timeout_seconds)
+        soonest = now() + timedelta(seconds=self._settings.submit_timeout_seconds)
         for future, claimed in self._outstanding.items():
             if is_over or claimed.lease_until < soonest:
                 future.cancel()  # one that has begun is not cancelled by this
@@ -115,7 +118,7 @@ class _Drain:
     def _keep_pace(self) -> None:
         now_seconds = time.monotonic()
         per_second = self._sent_since / max(now_seconds - self._claimed_at, 0.001)
-        self._ahead = min(MOST_AHEAD, max(self._runtime.settings.connections, int(per_second)))
+        self._ahead = min(MOST_AHEAD, max(self._settings.connections, int(per_second)))
         self._claimed_at, self._sent_since = now_seconds, 0
 
     def _gather(self) -> Sequence[Future[Sent]]:
@@ -159,7 +162,8 @@ def _send(runtime: Runtime, claimed: Claim, is_held: threading.Event) -> Dialogu
     `is_held`: the provider, or its breaker, told this drain to stop; what it claimed ahead is not sent after that.
     """
     sent_at = now()
-    latest = claimed.lease_until - timedelta(seconds=runtime.settings.submit_timeout_seconds)
+    allowed = runtime.settings.every_provider[claimed.provider].submit_timeout_seconds
+    latest = claimed.lease_until - timedelta(seconds=allowed)
     if runtime.stopping.is_set() or is_held.is_set() or sent_at > latest:
         return Sent(claimed, sent_at, None)
     outcome = yield from runtime.providers[claimed.provider].submit(claimed.submission)

@@ -42,13 +42,14 @@ class BadLine:
 class NewBatch:
     """A validated batch without its jobs. Durations in seconds; None takes the setting.
 
-    `input_file_id` is what the submitter called the file that the jobs were read from; `files_lifetime_seconds` is how
-    long its result files are to be had after its end, None: as long as the batch.
+    Without a `provider` the model in its options, or in those of its first job, says where it goes. `input_file_id` is
+    what the submitter called the file that the jobs were read from; `files_lifetime_seconds` is how long its result
+    files are to be had after its end, None: as long as the batch.
     """
 
     owner: str
     name: str | None = None
-    provider: str = "hive_v2"
+    provider: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     max_attempts: int | None = None

@@ -52,7 +52,7 @@ def batch(runtime: Runtime, owner: str | None, batch_id: UUID) -> tuple[ReasonVi
 
 
 def _snapshot(runtime: Runtime, connection: Connection, batch: Any, job_id: UUID | None = None) -> Snapshot:
-    settings, now = runtime.settings, runtime.moment().now
+    settings, now = runtime.settings.every_provider.get(batch.provider, runtime.settings), runtime.moment().now
     usual = expectations.usual(expectations.of_providers(runtime, connection), batch.provider)
     sent_before = now - usual if usual else None
     standing = limits.standing(connection, batch.provider, now)
@@ -66,7 +66,7 @@ def _snapshot(runtime: Runtime, connection: Connection, batch: Any, job_id: UUID
         expires_at=batch.expires_at,
         holds=_holds(runtime, connection, batch),
         has_tripped=standing.has_tripped,
-        needs_echo=brakes.needs_echo(settings, limit, batch.created_at, now),
+        needs_echo=brakes.needs_echo(runtime.settings, batch.provider, limit, batch.created_at, now),
         in_flight=standing.in_flight,
         max_in_flight=settings.max_in_flight,
         next_slot_at=limit.next_slot_at if limit is not None and settings.rate_per_second else None,

@@ -61,17 +61,22 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The provider delivered a valid result for an attempt."""
+    """The provider delivered a valid result for an attempt; `sent_at`: in its answer to the submit itself."""
 
     attempt_id: UUID
     task_ids: tuple[str, ...] = ()
     metadata: str | None = None
     cost_nano: int | None = None
+    sent_at: datetime | None = None
+    http_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFailed:
-    """The provider said that the task of an attempt failed, or that it succeeded with nothing that we can read."""
+    """The provider said that the task of an attempt failed, or that it succeeded with nothing that we can read.
+
+    `sent_at` as in `Answered`.
+    """
 
     attempt_id: UUID
     code: str
@@ -80,6 +85,8 @@ class TaskFailed:
     task_ids: tuple[str, ...] = ()
     metadata: str | None = None
     cost_nano: int | None = None
+    sent_at: datetime | None = None
+    http_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from uuid import UUID
 from app.ids import show
 from app.states import Attempt, AttemptState, Case, JobState, Outcome
 from app.transitions.events import Answered, Matched, Salvaged, StillRunning, TaskFailed
-from app.transitions.steps import Moment, Step, again_or_failed, close, ends, holds
+from app.transitions.steps import Moment, Step, again_or_failed, close, ends, holds, survived
 
 
 def answered(case: Case, event: Answered, moment: Moment) -> Step:
@@ -48,6 +48,7 @@ def task_failed(case: Case, event: TaskFailed, moment: Moment) -> Step:
     if not holds(case, attempt, AttemptState.SUBMITTING, AttemptState.WAITING, AttemptState.UNKNOWN):
         return Step(case, Outcome.LATE)
     case = close(case, attempt.id, AttemptState.FAILED, moment, event.code, event.message)
+    case = survived(case) if event.sent_at else case
     if event.is_retryable:
         return Step(again_or_failed(case, moment, event.code, event.message), Outcome.APPLIED)
     case = case.with_attempt(attempt.id, is_permanent=True)
@@ -102,4 +103,6 @@ def _told(case: Case, event: Answered | TaskFailed) -> Case:
         attempt.id,
         provider_task_id=attempt.provider_task_id or next(iter(event.task_ids), None),
         cost_nano=attempt.cost_nano if event.cost_nano is None else event.cost_nano,
+        sent_at=attempt.sent_at or event.sent_at,
+        http_status=attempt.http_status if event.http_status is None else event.http_status,
     )

@@ -19,15 +19,23 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When it happens, and how long things may take; `learned`: callback time-outs in seconds, by provider."""
+    """When it happens, and how long things may take, at each provider where they differ.
+
+    `learned`: callback time-outs in seconds, by provider; they stand above its `timings`.
+    """
 
     now: datetime
     timing: Timing
+    timings: Mapping[str, Timing] = field(default_factory=dict)
     learned: Mapping[str, float] = field(default_factory=dict)
+
+    def timing_of(self, provider: str) -> Timing:
+        """How long things may take at this provider."""
+        return self.timings.get(provider, self.timing)
 
     def callback_due(self, provider: str, since: datetime | None = None) -> datetime:
         """When a task that this provider accepted then, or now, times out."""
-        return self.timing.callback_due(since or self.now, self.learned.get(provider))
+        return self.timing_of(provider).callback_due(since or self.now, self.learned.get(provider))
 
 
 def holds(case: Case, attempt: Attempt, *states: AttemptState) -> bool:

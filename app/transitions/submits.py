@@ -15,7 +15,7 @@ def claimed(case: Case, event: Claimed, moment: Moment) -> Step:
     )
     claimed = Case(job, {**case.attempts, attempt.id: attempt}).with_job(
         state=JobState.SUBMITTING,
-        due_at=moment.timing.lease_until(moment.now),
+        due_at=moment.timing_of(job.provider).lease_until(moment.now),
         current_attempt_id=attempt.id,
         attempts=job.attempts + 1,
         last_number=attempt.number,
@@ -46,7 +46,7 @@ def outcome_unknown(case: Case, event: OutcomeUnknown, moment: Moment) -> Step:
     if not holds(case, attempt, AttemptState.SUBMITTING):
         return Step(case, Outcome.LATE)
     case = case.with_attempt(attempt.id, state=AttemptState.UNKNOWN, error_code=event.code, error_message=event.message)
-    case = waits(case, moment.timing.grace_until(moment.now))
+    case = waits(case, moment.timing_of(attempt.provider).grace_until(moment.now))
     return Step(survived(case) if event.sent_at else case, Outcome.APPLIED)
 
 

@@ -29,8 +29,7 @@ from app.providers.base import Accepted
 from app.runtime import Runtime
 from app.services import callbacks as callback_service
 from app.services import claims, creation, outcomes
-from app.services.claims import Claim
-from app.services.outcomes import Sent
+from app.services.claims import Claim, Sent
 from app.services.views import NewBatch, NewJob
 from app.states import JobState
 from app.tokens import CallbackSubject

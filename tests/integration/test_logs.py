@@ -221,7 +221,7 @@ def test_a_database_that_is_away_leaves_no_password_in_the_log(
     assert call_back(client, "canary-token", success(ANSWER)) == 404
     with pytest.raises(DatabaseUnavailable):
         submission.drain(stranded, "hive_v2")
-    stranded.sending.close()
+    stranded.sending["hive_v2"].close()
     stranded.database.close()
     assert {"not_ready", "database_unavailable"} <= events(shown)
     assert_silent(shown)

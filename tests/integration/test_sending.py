@@ -94,7 +94,7 @@ def test_a_process_that_ends_hands_back_at_once_what_waits_for_its_slot(
 
 def test_jobs_that_wait_for_their_slots_keep_no_connection_from_others(serve: Serve, make_sending: MakeSending) -> None:
     runtime = make_sending(serve(accepts), connections=1)
-    late = runtime.sending.start(noting("late"), 60.0)
+    late = runtime.sending["hive_v2"].start(noting("late"), 60.0)
     batch_id = submit(runtime, "a")
     drain(runtime)
     assert states(runtime, batch_id) == ["waiting"]

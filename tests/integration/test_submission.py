@@ -191,7 +191,7 @@ def test_answers_still_on_their_way_are_recorded_when_a_claim_goes_wrong(
         drain(interposed(runtime, before={3: fail_the_claim}))  # 1 claims both, 2 records the early one, 3 claims
     except type(error):
         went_wrong.set()
-    runtime.sending.close()
+    runtime.sending["hive_v2"].close()
     late = job(runtime, batch_id, "job-1")
     assert (late.job.state, late.attempts[0].provider_task_id) == ("waiting", "late")
 

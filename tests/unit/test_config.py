@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from app.config import SECRETS, Settings, is_loopback, load, reveal
+from app.config import SECRETS, Settings, load, reveal
 from app.errors import UnsafeConfiguration
+from app.provider_settings import is_loopback
 
 KEY = "k" * 32
 PRODUCTION: dict[str, str] = {
@@ -41,6 +42,7 @@ VALUES: dict[str, tuple[object, str, object]] = {
     "hive_task_path": (None, "/api/v2/task?task_id={task_id}", "/api/v2/task?task_id={task_id}"),
     "hive_permanent_codes": ((), "7, 8", ("7", "8")),
     "unauthenticated_callbacks": ("refuse", "quarantine", "quarantine"),
+    "providers": (None, "/dev/null", Path("/dev/null")),
     "callback_timeout_seconds": (600.0, "0.25", 0.25),
     "callback_timeout_factor": (3.0, "1.5", 1.5),
     "callback_timeout_floor_seconds": (60.0, "0.5", 0.5),
@@ -162,7 +164,7 @@ def test_the_environment_outranks_the_file(tmp_path: Path, monkeypatch: pytest.M
     path.write_text("from the file")
     monkeypatch.setenv("HIVEBATCH_HIVE_KEY_FILE", str(path))
     monkeypatch.setenv("HIVEBATCH_HIVE_KEY", "from the environment")
-    assert load().hive_keys == ("from the environment",)
+    assert load().every_provider["hive_v2"].revealed_keys == ("from the environment",)
 
 
 def test_what_is_no_secret_is_not_read_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +188,7 @@ def test_a_secret_file_that_cannot_be_read_is_refused_by_name(
 def test_several_keys_are_read_in_order() -> None:
     settings = load(secret_key="new,old", hive_key="one,two")
     assert settings.secret_keys == ("new", "old")
-    assert settings.hive_keys == ("one", "two")
+    assert settings.every_provider["hive_v2"].revealed_keys == ("one", "two")
 
 
 def test_secrets_do_not_show_in_the_settings() -> None:

@@ -15,6 +15,7 @@ MAX_EXPIRES_IN_SECONDS = 30 * 86400
 MAX_CUSTOM_IDS = 50_000  # PostgreSQL binds 65,535 parameters in one statement
 
 CustomId = Annotated[str, Field(min_length=1, max_length=512)]
+ModelName = Annotated[str, Field(min_length=1, max_length=200)]
 RoleName = Annotated[str, Field(min_length=1, max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
 OnInvalid = Literal["reject", "skip"]
@@ -72,6 +73,7 @@ class Options(Input):
     system_prompt: str | None = Field(default=None, description="Context for the answer.")
     prompt_history: list[Message] | None = Field(default=None, description="Earlier turns, oldest first.")
     roles: Roles | None = None
+    model: ModelName | None = Field(default=None, description="Where a provider has several; it chooses the provider.")
     max_tokens: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Longest answer; at most 2048 unless the service is configured otherwise."
     )
@@ -98,7 +100,9 @@ class BatchFields(Input):
     metadata: dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]] = Field(
         default={}, max_length=16, description="Notes of the submitter's; returned as they came."
     )
-    provider: str = "hive_v2"
+    provider: str | None = Field(
+        default=None, description="Whom to ask; by default the one that has the model, or else the first configured."
+    )
     max_attempts: Annotated[int, Field(ge=1, le=20)] | None = Field(
         default=None, description="Submits of one job that may reach the provider."
     )
