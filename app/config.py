@@ -292,10 +292,15 @@ class Settings(BaseSettings):
         return max(each.max_output_tokens for each in self.every_provider.values())
 
     @property
+    def providers_in_use(self) -> tuple[str, ...]:
+        """V2's provider is always there, for what came for it once; without a key it is not used where others are."""
+        every = self.every_provider
+        return tuple(name for name in every if name != HIVE_V2 or every[name].keys or len(every) == 1)
+
+    @property
     def default_provider(self) -> str:
-        """The provider of a batch that names neither a provider nor a model: V2's, unless only others are set up."""
-        others = (name for name in self.every_provider if name != HIVE_V2)
-        return HIVE_V2 if self.every_provider[HIVE_V2].keys else next(others, HIVE_V2)
+        """The provider of a batch that names neither a provider nor a model."""
+        return self.providers_in_use[0]
 
     @property
     def _inherited(self) -> Mapping[str, object]:
@@ -361,6 +366,12 @@ class Settings(BaseSettings):
                 "callbacks: set it to the public https URL of this service."
             )
         return None
+
+    @property
+    def refusals(self) -> Mapping[str, str]:
+        """Why nothing must be submitted, by the provider in use of which that is so."""
+        found = {name: self.refusal_to_submit(name) for name in self.providers_in_use}
+        return {name: refusal for name, refusal in found.items() if refusal}
 
     def asks_for_echo(self, provider: str) -> bool:
         """Whether this service has to reach itself at its public URL before it submits to this provider."""

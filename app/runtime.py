@@ -90,9 +90,8 @@ def build(settings: Settings, doorbell: Doorbell) -> Runtime:
     """
     if not settings.secret_keys:
         raise UnsafeConfiguration("HIVEBATCH_SECRET_KEY is not set (`hivebatch up` makes one of its own)")
-    for name in settings.every_provider:
-        if refusal := settings.refusal_to_submit(name):
-            logger.warning("nothing_is_submitted", extra={"provider": name, "reason": refusal})
+    for name, refusal in settings.refusals.items():
+        logger.warning("nothing_is_submitted", extra={"provider": name, "reason": refusal})
     return Runtime(
         settings=settings,
         database=Database(settings.resolved_database_url),

@@ -6,6 +6,8 @@ import click
 
 from app import config, logs
 from app.cli.service import Service, prepared
+from app.config import HIVE_V2
+from app.provider_settings import ProviderSettings
 from app.sandbox.config import SandboxConfig
 
 
@@ -25,14 +27,14 @@ def up(sandbox: bool, profile: str, seed: int, port: int | None) -> None:
 
 def _banner(service: Service) -> str:
     settings = service.runtime.settings
-    refusal = settings.refusal_to_submit()
+    told = [settings.every_provider[name] for name in settings.providers_in_use]
     lines = [
-        *(["", f"  Nothing is submitted: {refusal}"] if refusal else []),
+        *(line for refusal in settings.refusals.values() for line in ("", f"  Nothing is submitted: {refusal}")),
         "",
         f"  Hivebatch runs at {service.url}",
         f"  API key           {service.api_key}",
         f"  Admin page        {service.url}/admin/  password {service.admin_password}",
-        f"  Provider          {settings.hive_url}{' (the sandbox)' if service.sandbox else ''}",
+        *(f"  Provider          {_named(each, service)}" for each in told),
         f"  Data              {settings.data_dir.absolute()}",
         "",
         "  Submit a first batch:",
@@ -42,3 +44,8 @@ def _banner(service: Service) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _named(provider: ProviderSettings, service: Service) -> str:
+    is_sandbox = service.sandbox is not None and provider.name == HIVE_V2
+    return f"{provider.base_url}{' (the sandbox)' if is_sandbox else ''}"

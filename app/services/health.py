@@ -6,7 +6,7 @@ from datetime import timedelta
 from app.errors import DatabaseUnavailable
 from app.runtime import Runtime
 from app.services import clocks, holds
-from app.services.views import Readiness, WorkerView
+from app.services.views import ProviderView, Readiness, WorkerView
 from app.store import schema, workers
 
 SILENT_AFTER = timedelta(minutes=2)
@@ -37,7 +37,13 @@ def readiness(runtime: Runtime) -> Readiness:
         )
         for row in beats
     )
-    return Readiness(True, None, revision, views, views[0].swept_at if views else None, held, off_seconds)
+    newest_at = views[0].swept_at if views else None
+    return Readiness(True, None, revision, views, newest_at, held, off_seconds, _providers(runtime))
+
+
+def _providers(runtime: Runtime) -> tuple[ProviderView, ...]:
+    """Without their addresses and keys, which are nobody's business."""
+    return tuple(ProviderView(each.name, each.kind, each.models) for each in runtime.settings.every_provider.values())
 
 
 def _not_ready(reason: str, revision: str | None) -> Readiness:

@@ -39,6 +39,7 @@ def _checks(runtime: Runtime, readiness: Readiness) -> Iterator[Check]:
     yield _workers(runtime, readiness)
     yield _broker(runtime)
     yield _settings(runtime)
+    yield _providers(runtime)
     yield _holds(runtime)
     yield _echo(runtime)
     yield _clocks(runtime)
@@ -66,8 +67,18 @@ def _broker(runtime: Runtime) -> Check:
 
 
 def _settings(runtime: Runtime) -> Check:
-    refusal = runtime.settings.refusal_to_submit()
-    return Check("settings", refusal is None, refusal or "they allow submitting")
+    refusals = runtime.settings.refusals
+    return Check("settings", not refusals, "; ".join(refusals.values()) or "they allow submitting")
+
+
+def _providers(runtime: Runtime) -> Check:
+    """Whom batches can go to; that they answer is not tried, which may cost money."""
+    every = runtime.settings.every_provider
+    words = [
+        f"{name} ({every[name].kind}) at {every[name].base_url} with {len(every[name].keys)} keys"
+        for name in runtime.settings.providers_in_use
+    ]
+    return Check("providers", True, "; ".join(words))
 
 
 def _holds(runtime: Runtime) -> Check:

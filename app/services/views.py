@@ -413,6 +413,15 @@ class WorkerView:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderView:
+    """A configured provider, as anybody may see it."""
+
+    name: str
+    kind: str
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Readiness:
     """Whether this process can keep what it is given; the rest is for information.
 
@@ -426,3 +435,4 @@ class Readiness:
     last_sweep_at: datetime | None
     holds: tuple[HoldView, ...]
     clock_off_seconds: float | None
+    providers: tuple[ProviderView, ...] = ()

@@ -73,7 +73,8 @@ ENVELOPES: dict[str, tuple[dict[str, Any], str]] = {
     "over in years": ({"jobs": [GOOD], "expires_in_seconds": 1e9}, "/expires_in_seconds"),
     "neither reject nor skip": ({"jobs": [GOOD], "on_invalid": "ignore"}, "/on_invalid"),
     "bad default options": ({"jobs": [GOOD], "options": {"max_tokens": 0}}, "/options/max_tokens"),
-    "unknown default options": ({"jobs": [GOOD], "options": {"model": "m"}}, "/options/model"),
+    "unknown default options": ({"jobs": [GOOD], "options": {"mode": "m"}}, "/options/mode"),
+    "a model that nobody has": ({"jobs": [GOOD], "options": {"model": "m"}}, "/options/model"),
 }
 
 JOBS: dict[str, tuple[Any, str]] = {

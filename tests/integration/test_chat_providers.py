@@ -14,7 +14,7 @@ from app.errors import InvalidInput
 from app.runtime import Runtime, build
 from app.sandbox import SandboxConfig, answer_for
 from app.sandbox.server import SandboxServer
-from app.services import batches, creation, doctor, submission
+from app.services import batches, creation, doctor, health, installation, submission
 from app.services.views import NewBatch, NewJob
 from tests.conftest import make_settings
 from tests.factories import attempt_states, batch, held, inbox_rows, interposed, job, outcomes, states, sweep
@@ -192,6 +192,15 @@ def test_a_cancelled_job_keeps_what_was_paid_as_late(chats: Runtime) -> None:
 
 
 # --- which provider ---
+
+
+def test_readiness_and_the_doctor_show_every_provider_and_no_key(chats: Runtime) -> None:
+    shown = {each.name: each.kind for each in health.readiness(chats).providers}
+    assert shown == {"hive_v2": "hive_v2", "hive_v3": "hive_v3", "local": "openai_chat"}
+    [told] = [check.detail for check in installation.check(chats) if check.name == "providers"]
+    assert "hive_v3 (hive_v3) at http://127.0.0.1:" in told
+    assert "with 2 keys" in told
+    assert "any" not in told
 
 
 @pytest.mark.parametrize(

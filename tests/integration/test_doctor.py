@@ -112,6 +112,7 @@ def test_an_installation_with_a_worker_is_well(runtime: Runtime) -> None:
         "workers",
         "broker",
         "settings",
+        "providers",
         "holds",
         "echo",
         "clocks",

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -186,9 +187,24 @@ def test_workers_of_two_addresses_take_turns_but_not_by_the_millisecond(
         assert (len(outside.asked), states(worker, batch_id)) == (asked + 1, ["waiting"])
 
 
-def test_one_question_serves_all_providers(make_worker: Callable[..., Worker]) -> None:
-    worker, outside = make_worker(broken=REFUSED)
-    worker = replace(worker, providers={PROVIDER: FakeProvider(), "another": FakeProvider()})
+PROVIDERS = """
+[another]
+kind = "hive_v2"
+base_url = "http://127.0.0.1:9"
+keys = ["key"]
+
+[chats]
+kind = "openai_chat"
+base_url = "http://127.0.0.1:9"
+models = ["own/model"]
+"""
+
+
+def test_one_question_serves_all_providers_that_call_back(make_worker: Callable[..., Worker], tmp_path: Path) -> None:
+    path = tmp_path / "providers.toml"
+    path.write_text(PROVIDERS)
+    worker, outside = make_worker(broken=REFUSED, providers=path)
+    worker = replace(worker, providers={name: FakeProvider() for name in (PROVIDER, "another", "chats")})
     sweeps.begin(worker)
     sweep(worker)
     assert len(outside.asked) == 1

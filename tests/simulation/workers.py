@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from app.errors import DatabaseUnavailable
 from app.services import outcomes, sweeps
-from app.services.claims import Claim
-from app.services.outcomes import Sent
+from app.services.claims import Claim, Sent
 from tests.simulation import acts
 from tests.simulation.processes import Process
 from tests.simulation.schedule import Actor, Schedule

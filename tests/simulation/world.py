@@ -109,7 +109,7 @@ class World:
             signer=self.signer,
             echoes=EchoSigner(self.settings.secret_keys),
             doorbell=doorbell or RecordingDoorbell(),
-            sending=_AtOnce(),
+            sending={PROVIDER: _AtOnce()},
             asking=_AtOnce(),
             callback_commits=cast("Any", Commits()),
         )

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from app.config import Settings
 from app.providers.base import Accepted, Lookup, Submission
 from app.runtime import Runtime, build
 from app.services import sweeps
@@ -103,7 +104,7 @@ def unhurried(runtime: Runtime, **times: float) -> Runtime:
     usual = make_settings()
     names = ("submit_timeout_seconds", "lease_seconds", "callback_timeout_seconds")
     changed: Mapping[str, object] = {name: getattr(usual, name) for name in names} | times
-    return replace(runtime, settings=runtime.settings.model_copy(update=changed))
+    return replace(runtime, settings=Settings(**{**runtime.settings.model_dump(), **changed}))
 
 
 def workers(runtime: Runtime) -> list[str]:

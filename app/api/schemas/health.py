@@ -50,8 +50,16 @@ class HoldOut(Output):
     ends: str = Field(description="What ends it, in words that follow on `until`.")
 
 
+class ProviderOut(Output):
+    """Whom a batch may name, and the models by which it is chosen."""
+
+    name: str
+    kind: str
+    models: list[str]
+
+
 class ReadyOut(Output):
-    """Whether this process can keep what it is given; workers, sweeps and holds are for information."""
+    """Whether this process can keep what it is given; workers, sweeps, holds and providers are for information."""
 
     is_ready: bool
     reason: str | None
@@ -63,6 +71,7 @@ class ReadyOut(Output):
     clock_off_seconds: float | None = Field(
         description="By how much the clock of this process is ahead of the database's. Its jobs wait for so long."
     )
+    providers: list[ProviderOut]
 
     @classmethod
     def of(cls, readiness: Readiness) -> Self:

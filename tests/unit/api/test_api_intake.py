@@ -27,7 +27,7 @@ def test_a_batch_in_one_document_is_read_whole(read: ReadBatch) -> None:
             "jobs": [JOB],
         }
     )
-    assert (batch.owner, batch.name, batch.provider, batch.metadata) == ("alice", "n", "hive_v2", {"k": "v"})
+    assert (batch.owner, batch.name, batch.provider, batch.metadata) == ("alice", "n", None, {"k": "v"})
     assert (batch.max_attempts, batch.expires_in_seconds, batch.skip_invalid) == (2, 60, True)
     assert lines == [NewJob("a", "Hello", {}, None, "/jobs/0")]
 
