@@ -43,8 +43,12 @@ def read_chat(fields: Mapping[str, object], config: SandboxConfig) -> Chat:
         model=model,
         max_tokens=max_tokens if isinstance(max_tokens, int) else config.max_tokens,
         is_streamed=fields.get("stream") is True,
-        submission=Submission(_prompt(turns), None, None, _system_prompt(turns)),
+        submission=Submission(_prompt(turns), None, None, _system_prompt(turns), _forwarded(fields)),
     )
+
+
+def _forwarded(fields: Mapping[str, object]) -> Mapping[str, object]:
+    return {name: value for name, value in fields.items() if name not in ("model", "stream", "stream_options")}
 
 
 def _turns(messages: object) -> Sequence[tuple[str, str]]:

@@ -5,7 +5,7 @@ from functools import partial
 
 from app.sandbox.answers import Answer, faulty_answer, json_answer
 from app.sandbox.chats import Chat
-from app.sandbox.results import UNKNOWN_KEYS, answer_to
+from app.sandbox.results import UNKNOWN_KEYS
 from app.sandbox.switches import Switches
 from app.sandbox.tasks import Task
 
@@ -34,7 +34,7 @@ def chat_error(status: int, message: str, form: str = "object") -> Answer:
 
 
 def _completion(chat: Chat, task: Task) -> dict[str, object]:
-    if task.fail:
+    if task.failure:
         return _failed(task)
     text, finish_reason = _said(task)
     message: dict[str, object] = {"role": "assistant", "content": text}
@@ -50,7 +50,7 @@ def _completion(chat: Chat, task: Task) -> dict[str, object]:
 
 def _stream(chat: Chat, task: Task) -> bytes:
     """Server-sent events: the role, the text word by word, its end, the usage, and `[DONE]`."""
-    if task.fail:
+    if task.failure:
         return _event(_failed(task))
     head = _head(chat, task, "chat.completion.chunk")
     text, finish_reason = _said(task)
@@ -76,7 +76,7 @@ def _head(chat: Chat, task: Task, kind: str) -> dict[str, object]:
 
 
 def _said(task: Task) -> tuple[str | None, str]:
-    return (None, "length") if task.switches.null_content else (answer_to(task), "stop")
+    return (None, "length") if task.switches.null_content else (task.say(), "stop")
 
 
 def _usage(task: Task, text: str | None) -> dict[str, int]:
@@ -86,4 +86,4 @@ def _usage(task: Task, text: str | None) -> dict[str, int]:
 
 
 def _failed(task: Task) -> dict[str, object]:
-    return {"error": {"message": "inference failed", "type": "server_error", "code": task.fail}}
+    return {"error": {"message": "inference failed", "type": "server_error", "code": task.failure}}

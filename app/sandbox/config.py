@@ -1,6 +1,6 @@
 """What a sandbox can be told when it is made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MODELS = frozenset(
     {
@@ -39,6 +39,12 @@ class SandboxConfig:
     """Accepted keys; None accepts every key that isn't empty."""
     models: frozenset[str] = MODELS
     """What V3 serves."""
+    forward_to: str | None = None
+    """Base URL of a server compatible with OpenAI that writes the answers; None makes them up."""
+    forward_model: str = "default"
+    """The model that it is asked for."""
+    forward_key: str | None = field(default=None, repr=False)
+    """The key that it wants."""
     stream_only: bool = False
     """Whether V3 refuses who doesn't ask for a stream."""
     max_tokens: int = 2048

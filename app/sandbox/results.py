@@ -21,11 +21,6 @@ def answer_for(prompt: str, system_prompt: str | None) -> str:
     return f"[{hash_of(prompt)[:12]}] You asked: {beginning}{instruction}"
 
 
-def answer_to(task: Task) -> str:
-    """The text of a task."""
-    return answer_for(task.submission.prompt, task.submission.system_prompt)
-
-
 def charge_for(prompt: str, system_prompt: str | None) -> Decimal:
     """The price of a task in dollars: by length of the input, with a floor."""
     characters = len(prompt) + len(system_prompt or "")
@@ -40,10 +35,10 @@ def result_of(task: Task, resent_on: datetime | None = None) -> dict[str, object
         "project_id": PROJECT_ID,
         "created_on": vendor_time(task.accepted_at),
         "metadata": task.submission.metadata,
-        "status": [_failed(task) if task.fail else _succeeded(task)],
+        "status": [_failed(task) if task.failure else _succeeded(task)],
         "from_cache": switches.from_cache,
     }
-    if task.fail:
+    if task.failure:
         body["error"] = "inference failed"
     if switches.extra:
         body |= UNKNOWN_KEYS | {"user_id": 7, "code": 200, "callback": task.submission.callback_url}
@@ -65,11 +60,11 @@ def vendor_time(at: datetime) -> str:
 
 def _succeeded(task: Task) -> dict[str, object]:
     status = {"code": 0 if task.switches.code == "int" else "0", "message": "SUCCESS"}
-    return {"status": status, "response": {"input": _input(task)} | _output(task.switches.shape, answer_to(task))}
+    return {"status": status, "response": {"input": _input(task)} | _output(task.switches.shape, task.say() or "")}
 
 
 def _failed(task: Task) -> dict[str, object]:
-    code = task.fail or ""
+    code = task.failure or ""
     is_int = task.switches.code == "int" and code.isdigit()
     entry: dict[str, object] = {"status": {"code": int(code) if is_int else code, "message": "MODEL_ERROR"}}
     if task.switches.with_response:

@@ -14,11 +14,12 @@ from app.sandbox.chats import Chat
 from app.sandbox.completions import answer_to_chat
 from app.sandbox.config import SandboxConfig
 from app.sandbox.dice import Dice, Turn
+from app.sandbox.forwarding import Forwarder, Once
 from app.sandbox.keys import KeyRing
 from app.sandbox.ledger import Ledger, Refused
 from app.sandbox.profiles import profile_named
 from app.sandbox.refusals import Refusal
-from app.sandbox.results import bytes_of, charge_for
+from app.sandbox.results import answer_for, bytes_of, charge_for
 from app.sandbox.submissions import Submission
 from app.sandbox.switches import Switches
 from app.sandbox.tasks import SentCallback, Task
@@ -37,6 +38,9 @@ class Sandbox:
         self.ledger = Ledger()
         self._courier = Courier(config.callback_workers, config.callback_timeout)
         self._closing = Event()
+        self._forward = (
+            Forwarder(config.forward_to, config.forward_model, config.forward_key) if config.forward_to else None
+        )
         self._id_lock = Lock()
         self._node = getrandbits(48) | 1 << 40  # RFC 9562, 6.10: a random node sets the multicast bit
 
@@ -137,9 +141,15 @@ class Sandbox:
             ready=time.monotonic() + self._seconds_for(turn),
             charge=charge_for(submission.prompt, submission.system_prompt),
             fail=TOO_LONG if len(submission.prompt) > self.config.max_characters else turn.switches.fail,
+            say=self._answer_of(submission),
         )
         self.ledger.book(task)
         return task
+
+    def _answer_of(self, submission: Submission) -> Callable[[], str | None]:
+        if self._forward is None:
+            return partial(answer_for, submission.prompt, submission.system_prompt)
+        return Once(partial(self._forward, submission.chat))
 
     def _seconds_for(self, turn: Turn) -> float:
         shortest, longest = self.config.latency

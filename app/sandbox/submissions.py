@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from ipaddress import ip_address
+from typing import Any
 from urllib.parse import urlsplit
 
 from app.sandbox.config import SandboxConfig
 from app.sandbox.refusals import Refusal
 
 SOURCES = ("text_data", "url", "media")
+FORWARDED = ("max_tokens", "temperature", "top_p")
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Submission:
     """None for a sync task."""
     metadata: str | None
     system_prompt: str | None
+    chat: Mapping[str, object] = field(default_factory=dict, compare=False)
+    """The same as the fields of a chat, for who may have to forward it."""
 
     @property
     def prompt_hash(self) -> str:
@@ -42,12 +46,24 @@ def read_submission(fields: Mapping[str, object], config: SandboxConfig, is_sync
     """
     options = _options(fields.get("options"))
     _check_options(options, config)
+    prompt, system_prompt = _prompt(fields), _text_or_none(options.get("system_prompt"), "options.system_prompt")
     return Submission(
-        prompt=_prompt(fields),
+        prompt=prompt,
         callback_url=None if is_sync else _callback_url(fields.get("callback_url"), config),
         metadata=_text_or_none(fields.get("metadata"), "metadata"),
-        system_prompt=_text_or_none(options.get("system_prompt"), "options.system_prompt"),
+        system_prompt=system_prompt,
+        chat=_chat(prompt, system_prompt, options),
     )
+
+
+def _chat(prompt: str, system_prompt: str | None, options: Mapping[str, Any]) -> Mapping[str, object]:
+    roles = _decoded(options.get("roles"), "options.roles") or {}
+    history = _decoded(options.get("prompt_history"), "options.prompt_history") or []
+    of_model = roles.get("model", "model")
+    turns = [("assistant" if turn["role"] == of_model else "user", turn["content"]) for turn in history]
+    said = [*([("system", system_prompt)] if system_prompt else []), *turns, ("user", prompt)]
+    numbers = {name: options[name] for name in FORWARDED if options.get(name) is not None}
+    return {"messages": [{"role": role, "content": text} for role, text in said], **numbers}
 
 
 def _prompt(fields: Mapping[str, object]) -> str:
@@ -134,7 +150,7 @@ def _check_history(options: Mapping[str, object], roles: set[str]) -> None:
             raise Refusal(400, f"options.prompt_history[{position}].role must be one of {', '.join(sorted(roles))}")
 
 
-def _decoded(value: object, name: str) -> object:
+def _decoded(value: object, name: str) -> Any:
     """What a form sends as a JSON string, and JSON may send as one."""
     if not isinstance(value, str):
         return value

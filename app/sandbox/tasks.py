@@ -1,11 +1,14 @@
 """A booked task and the callbacks that were sent for it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from app.sandbox.submissions import Submission
 from app.sandbox.switches import Switches
+
+NOT_FORWARDED = "not_forwarded"
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,18 @@ class Task:
     charge: Decimal
     fail: str | None
     """The code the task fails with."""
+    say: Callable[[], str | None] = field(repr=False)
+    """Its text, which may take a while to have; None: nobody could say it, and it fails with `NOT_FORWARDED`."""
     is_answered: bool = False
     """A sync task that was answered."""
     callbacks: list[SentCallback] = field(default_factory=list)
+
+    @property
+    def failure(self) -> str | None:
+        """The code that it fails with, once it is known whether it has a text."""
+        if self.fail is None and self.say() is None:
+            self.fail = NOT_FORWARDED
+        return self.fail
 
     @property
     def is_lost(self) -> bool:

@@ -19,7 +19,7 @@ ANSWER = answer_for("List three rivers", None)
 def make_task(words: str = "shape=A") -> Task:
     submission = Submission("List three rivers", "http://127.0.0.1/cb", "job-17", None)
     switches = parse_switches(words)
-    return Task("t-1", submission, switches, 1, AT, 0.0, Decimal("0.0002"), switches.fail)
+    return Task("t-1", submission, switches, 1, AT, 0.0, Decimal("0.0002"), switches.fail, lambda: ANSWER)
 
 
 def entry_of(words: str) -> Any:
