@@ -16,13 +16,13 @@ Message = Mapping[str, Any]
 BESIDE_V2 = frozenset({"model", "chat"})
 """Options that V2 has no field for."""
 
+LENGTH = "max_completion_tokens"  # what `max_tokens` was renamed to, for some models
 _SYSTEM = ("system", "developer")
 _ROLES = (*_SYSTEM, "user", "assistant", "tool", "function")
 _KEPT_AS_THEY_ARE = ("model", "max_tokens", "temperature", "top_p")
-_LENGTH = "max_completion_tokens"  # what `max_tokens` was renamed to, for some models
 _OURS = (*_KEPT_AS_THEY_ARE, "messages", "stream", "n")
 _SOME, _WHOLE = (int, float), (int,)
-_TYPES = {"model": (str,), "max_tokens": _WHOLE, _LENGTH: _WHOLE, "temperature": _SOME, "top_p": _SOME}
+_TYPES = {"model": (str,), "max_tokens": _WHOLE, LENGTH: _WHOLE, "temperature": _SOME, "top_p": _SOME}
 _CHANGE_THE_ANSWER = ("tools", "functions", "logprobs", "audio")
 
 
@@ -38,8 +38,8 @@ def job_of_chat(body: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     text_data, options = _words(messages)
     options |= {name: body[name] for name in _KEPT_AS_THEY_ARE if body.get(name) is not None}
     beside = {name: value for name, value in body.items() if name not in _OURS and value is not None}
-    if _LENGTH in beside:
-        options["max_tokens"] = beside[_LENGTH]
+    if LENGTH in beside:
+        options["max_tokens"] = beside[LENGTH]
     if _messages(text_data, options) != messages:
         beside["messages"] = messages
     return text_data, options | {"chat": beside} if beside else options
@@ -50,7 +50,7 @@ def chat_of_job(text_data: str, options: Mapping[str, Any], *, model: str) -> di
     body = {"model": model, "messages": _messages(text_data, options)}
     body |= {name: options[name] for name in _KEPT_AS_THEY_ARE[1:] if options.get(name) is not None}
     body |= options.get("chat", {})
-    if _LENGTH in body:
+    if LENGTH in body:
         body.pop("max_tokens", None)
     return body
 

@@ -302,6 +302,14 @@ class Settings(BaseSettings):
         """The provider of a batch that names neither a provider nor a model."""
         return self.providers_in_use[0]
 
+    @cached_property
+    def served(self) -> Mapping[str, ProviderSettings]:
+        """The models by which a provider is chosen, each with the first in use that has it."""
+        found: dict[str, ProviderSettings] = {}
+        for name in self.providers_in_use:
+            found = dict.fromkeys(self.every_provider[name].serves, self.every_provider[name]) | found
+        return found
+
     @property
     def _inherited(self) -> Mapping[str, object]:
         """What a provider has of these settings unless it says otherwise."""

@@ -13,17 +13,21 @@ from app.api.schemas.inputs import JobIn
 from app.config import Settings
 from app.errors import InvalidInput, Problem
 from app.openai.schemas import ENDPOINT
+from app.provider_settings import ProviderSettings
+from app.services.choosing import Choice, problems_of
 from app.services.views import BadLine, NewJob
 
 _MAX_ID_CHARS = 512
 _MAX_MODEL_CHARS = 200
+_JUDGED_BY_CHATS = frozenset({"temperature", "top_p"})
 
 
 def read_lines(file: IO[bytes], settings: Settings) -> Iterator[NewJob | BadLine]:
-    """The jobs in a file, in their order, read one at a time."""
+    """The jobs in a file, in their order, read one at a time. They go to the provider of the first one's model."""
+    choice = Choice(settings, None, {})
     for line in lines(file, settings.max_line_bytes):
         try:
-            yield _job(_request(line, settings.max_line_bytes), line.number, settings)
+            yield _job(_request(line, settings.max_line_bytes), line.number, choice, settings)
         except InvalidInput as error:
             yield BadLine(error.problems)
 
@@ -47,17 +51,20 @@ def _not_json(message: str, number: int) -> Problem:
     return Problem(message, None, number, code="invalid_json_line")
 
 
-def _job(request: Mapping[str, Any], number: int, settings: Settings) -> NewJob:
+def _job(request: Mapping[str, Any], number: int, choice: Choice, settings: Settings) -> NewJob:
     problems = [Problem(words, pointer, number, code=code) for words, pointer, code in _faults(request)]
     if problems:
         raise InvalidInput(problems)
     body = request["body"]
+    provider = _provider(choice, settings, body["model"], number)
     try:
         text, options = chat.job_of_chat(body)
     except InvalidInput as error:
         return NewJob(request["custom_id"], "", {"model": body["model"]}, number, "", error.problems[0])
-    fault = next(chat.problems_in_v2(text, options), None) or _beyond_limits(text, options, settings)
-    return NewJob(request["custom_id"], text, options, number, "", fault)
+    _shorten(options, provider.max_output_tokens)
+    job = NewJob(request["custom_id"], text, options, number)
+    fault = next(problems_of(provider, job, {}), None) or _beyond_limits(job, provider, settings)
+    return job._replace(fault=fault)
 
 
 def _faults(request: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -88,14 +95,31 @@ def _faults_of_body(body: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield "There must be messages.", "/body/messages", "invalid_request"
 
 
-def _beyond_limits(text: str, options: dict[str, Any], settings: Settings) -> Problem | None:
-    """What the other face would refuse; of a longer answer than there is, as much as there is."""
+def _provider(choice: Choice, settings: Settings, model: str, number: int) -> ProviderSettings:
+    if model not in settings.served:
+        words, code = f"The model '{model}' is not served here; /v1/models lists those that are.", "model_not_found"
+    elif model not in choice.made(model).serves:
+        words, code = f"'{model}' is of another provider than the first line's; a batch goes to one.", "model_mismatch"
+    else:
+        return choice.made(model)
+    raise InvalidInput([Problem(words, "/body/model", number, code=code)])
+
+
+def _shorten(options: dict[str, Any], limit: int) -> None:
+    """Of a longer answer than there is, as much as there is."""
+    for said, name in ((options, "max_tokens"), (options.get("chat", {}), chat.LENGTH)):
+        if name in said:
+            said[name] = min(said[name], limit)
+
+
+def _beyond_limits(job: NewJob, provider: ProviderSettings, settings: Settings) -> Problem | None:
+    """What the other face would refuse. A provider that chats judges by itself what V2 is known to refuse."""
     place = Place("/body")
-    if "max_tokens" in options:
-        options["max_tokens"] = min(options["max_tokens"], settings.max_output_tokens)
-    words = {name: value for name, value in options.items() if name not in chat.BESIDE_V2}
+    left_out = chat.BESIDE_V2 | (frozenset() if provider.kind == "hive_v2" else _JUDGED_BY_CHATS)
+    words = {name: value for name, value in job.options.items() if name not in left_out}
+    text = job.text_data or " "  # V2 is known to need one; to a chat, the last turn need not be the user's
     try:
-        job = JobIn.model_validate({"custom_id": "job", "text_data": text, "options": words})
+        checked = JobIn.model_validate({"custom_id": "job", "text_data": text, "options": words})
     except ValidationError as error:
         return of_validation(error, place)[0]
-    return next(problems_of_job(job, settings, place), None)
+    return next(problems_of_job(checked, settings, place), None)

@@ -33,10 +33,9 @@ def shown(line: FileLine) -> Mapping[str, Any]:
 
 
 def _answered(line: FileLine) -> Parts:
-    # Of a job that came through the other face, and of which the provider says nothing, nobody knows it.
-    details = dict(line.details) if line.model is None else {**line.details, "model": line.model}
+    # The model as the provider tells it, else as it was asked for; of a job that names none, nobody may know it.
     shown_id, model = f"chatcmpl-{line.job_id.hex}", line.model or UNNAMED_MODEL
-    completion = chat.completion_of(line.text or "", details, id_=shown_id, model=model, created=line.finished_at)
+    completion = chat.completion_of(line.text or "", line.details, id_=shown_id, model=model, created=line.finished_at)
     return (200, completion), None
 
 

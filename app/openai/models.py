@@ -1,4 +1,4 @@
-"""Models in OpenAI's words: one for each provider that is configured."""
+"""Models in OpenAI's words: those of every provider, each the property of the provider that it is asked of."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,6 @@ from app.openai.schemas import OpenAiModel, OpenAiModelList
 
 blueprint = Blueprint("openai_models", __name__)
 
-OWNER = "hivebatch"
 CREATED = 1735689600
 """The SDKs want a number; when a provider's model was made, nobody has said."""
 
@@ -40,5 +39,5 @@ def get_model(model: str) -> Response:
 
 
 def _served() -> Iterator[OpenAiModel]:
-    for name in sorted(runtime().providers):
-        yield OpenAiModel(id=f"{OWNER}/{name}", created=CREATED, owned_by=OWNER)
+    for model, provider in sorted(runtime().settings.served.items()):
+        yield OpenAiModel(id=model, created=CREATED, owned_by=provider.name)

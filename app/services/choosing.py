@@ -30,13 +30,22 @@ class Choice:
         """The one that is chosen; the default one until something has decided."""
         return self._made or self._settings.every_provider[self._settings.default_provider]
 
+    def made(self, model: str | None) -> ProviderSettings:
+        """The one that is chosen, by this model of its first job if nothing else has decided.
+
+        Raises:
+            InvalidInput: nobody has the model; nothing is decided.
+        """
+        self._made = self._made or provider_for(self._settings, None, model)
+        return self._made
+
     def problems_of(self, job: NewJob) -> Iterator[Problem]:
-        """What of this job the provider can't do; of one with a fault that is known. The first job may decide."""
+        """What of this job the provider can't do; of one with a fault, that is known. The first job may decide."""
         try:
-            self._made = self._made or provider_for(self._settings, None, _model(job.options))
+            provider = self.made(_model(job.options))
         except InvalidInput as error:
             return iter([_placed(problem, job) for problem in error.problems])
-        return iter(()) if job.fault else problems_of(self._made, job, self._defaults)
+        return iter(()) if job.fault else problems_of(provider, job, self._defaults)
 
 
 def _model(options: Mapping[str, object]) -> str | None:
@@ -59,11 +68,10 @@ def provider_for(settings: Settings, name: str | None, model: str | None) -> Pro
         return known[name]
     if model is None:
         return known[settings.default_provider]
-    for each in known.values():
-        if model in each.serves:
-            return each
-    shown = ", ".join(sorted({model for each in known.values() for model in each.serves}))
-    raise InvalidInput([Problem(f"Unknown model; known: {shown}.", "/options/model", value=model[:200])])
+    if model not in settings.served:
+        words = f"Unknown model; known: {', '.join(sorted(settings.served))}."
+        raise InvalidInput([Problem(words, "/options/model", value=model[:200], code="model_not_found")])
+    return settings.served[model]
 
 
 def problems_of(provider: ProviderSettings, job: NewJob, defaults: Mapping[str, Any]) -> Iterator[Problem]:

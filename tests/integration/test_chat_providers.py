@@ -11,34 +11,13 @@ from freezegun.api import FrozenDateTimeFactory
 
 from app.clock import now
 from app.errors import InvalidInput
-from app.runtime import Runtime, build
-from app.sandbox import SandboxConfig, answer_for
-from app.sandbox.server import SandboxServer
-from app.services import batches, creation, doctor, health, installation, submission
+from app.runtime import Runtime
+from app.sandbox import answer_for
+from app.services import batches, creation, health, installation
 from app.services.views import NewBatch, NewJob
-from tests.conftest import make_settings
+from tests.chats import LLAMA, assert_sound, chatting, drain
 from tests.factories import attempt_states, batch, held, inbox_rows, interposed, job, outcomes, states, sweep
-from tests.fakes import RecordingDoorbell
 from tests.senders import SENDERS, skip_if_missing
-
-LLAMA = "meta-llama/llama-3.2-1b-instruct"
-PROVIDERS = """
-[hive_v3]
-kind = "hive_v3"
-base_url = "{url}/api/v3"
-keys = ["old", "new"]
-max_in_flight = 50
-
-[local]
-kind = "openai_chat"
-base_url = "{url}/api/v3"
-keys = ["any"]
-models = ["meta-llama/llama-3.1-8b-instruct", "own/model"]
-stream = true
-max_output_tokens = 4096
-submit_timeout_seconds = 5
-unknown_grace_seconds = 7
-"""
 
 MakeChats = Callable[..., Runtime]
 
@@ -49,15 +28,8 @@ def make_chats(request: pytest.FixtureRequest, database_url: str, tmp_path: Path
     skip_if_missing(request.param)
     with ExitStack() as opened:
 
-        def make(profile: str = "calm", **sandbox: Any) -> Runtime:
-            config = SandboxConfig(profile=profile, latency=(0.0, 0.0), **sandbox)
-            server = opened.enter_context(SandboxServer(config))
-            path = tmp_path / "providers.toml"
-            path.write_text(PROVIDERS.format(url=server.url))
-            settings = make_settings(database_url=database_url, providers=path, sender=request.param)
-            runtime = build(settings, RecordingDoorbell())
-            opened.callback(runtime.close)
-            return runtime
+        def make(**sandbox: Any) -> Runtime:
+            return opened.enter_context(chatting(database_url, tmp_path, request.param, **sandbox))
 
         yield make
 
@@ -71,15 +43,6 @@ def submit(runtime: Runtime, *texts: str, provider: str | None = "hive_v3", **op
     new = NewBatch(owner="alice", provider=provider, options=options)
     jobs = [NewJob(f"job-{number}", text, {}) for number, text in enumerate(texts)]
     return creation.create(runtime, new, jobs).batch.id
-
-
-def drain(runtime: Runtime, provider: str = "hive_v3") -> None:
-    submission.drain(runtime, provider)
-    runtime.callback_commits.wait_until_idle()
-
-
-def assert_sound(runtime: Runtime) -> None:
-    assert [finding for finding in doctor.examine(runtime, with_bodies=True) if finding.violations] == []
 
 
 @pytest.mark.parametrize("provider", ["hive_v3", "local"])

@@ -29,13 +29,13 @@ def hive(runtime: Runtime, client: FlaskClient) -> Hive:
     return Hive(runtime, client)
 
 
-def with_usage(text: str, usage: object) -> dict[str, object]:
-    response = {"choices": [{"message": {"content": text}, "finish_reason": "length"}], "usage": usage}
+def with_usage(text: str, usage: object, **more: object) -> dict[str, object]:
+    response = {"choices": [{"message": {"content": text}, "finish_reason": "length"}], "usage": usage} | more
     return {"id": "t-1", "status": [{"status": {"code": "0"}, "response": response}]}
 
 
-def test_a_line_of_output_is_a_chat_completion_of_the_model_that_was_asked_for(api: OpenAi, hive: Hive) -> None:
-    batch = api.made(line("a", model="acme/two"))
+def test_a_line_of_output_is_a_chat_completion(api: OpenAi, hive: Hive) -> None:
+    batch = api.made(line("a"))
     (path,) = hive.take()
     hive.call_back(path, with_usage("Hello ☃\u2028.", USAGE))
     (found,) = api.content(api.batch(batch["id"])["output_file_id"])
@@ -43,11 +43,19 @@ def test_a_line_of_output_is_a_chat_completion_of_the_model_that_was_asked_for(a
     assert (found["custom_id"], found["error"], found["response"]["status_code"]) == ("a", None, 200)
     assert found["response"]["request_id"]
     completion = found["response"]["body"]
-    assert (completion["object"], completion["model"]) == ("chat.completion", "acme/two")
+    assert (completion["object"], completion["model"]) == ("chat.completion", "hive_v2")
     (choice,) = completion["choices"]
     assert (choice["message"]["role"], choice["message"]["content"]) == ("assistant", "Hello ☃\u2028.")
     assert choice["finish_reason"] == "length"
     assert completion["usage"]["total_tokens"] == 7
+
+
+def test_the_model_of_an_answer_is_the_one_that_the_provider_tells(api: OpenAi, hive: Hive) -> None:
+    batch = api.made(line("a"))
+    (path,) = hive.take()
+    hive.call_back(path, with_usage("hi", USAGE, input={"model": "llama-3.2-1b-instruct"}))
+    (found,) = api.content(api.batch(batch["id"])["output_file_id"])
+    assert found["response"]["body"]["model"] == "llama-3.2-1b-instruct"
 
 
 def test_usage_is_summed_over_the_answers_that_tell_it(api: OpenAi, hive: Hive) -> None:

@@ -56,6 +56,22 @@ def test_what_a_provider_does_not_say_it_has_of_the_settings(path: Path) -> None
     assert own.lease_seconds == 6
 
 
+def test_a_callback_time_out_in_a_table_is_fixed_and_another_is_learned(path: Path) -> None:
+    second = '[second]\nkind = "hive_v2"\nkeys = ["k"]\n'
+    told = settings(path, second + "callback_timeout_seconds = 50")
+    assert (
+        told.every_provider["second"].callback_timeout_seconds,
+        told.timings["second"].callback_timeout_seconds,
+    ) == (
+        50,
+        50,
+    )
+    assert told.every_provider["hive_v2"].callback_timeout_seconds is None
+    assert told.timings["hive_v2"].callback_timeout_seconds == 600
+    for_all = settings(path, second, callback_timeout_seconds=70)
+    assert [each.callback_timeout_seconds for each in for_all.every_provider.values()] == [70, 70]
+
+
 def test_the_simple_settings_are_a_provider_too(path: Path) -> None:
     told = settings(path, V3, hive_key="k", submit_timeout_seconds=10, lease_seconds=30)
     assert list(told.every_provider) == ["hive_v2", "hive_v3"]

@@ -382,6 +382,14 @@ def test_an_accepted_task_gets_the_time_out_that_was_learned_of_its_provider() -
     assert transition(case, event, replace(at(1), learned={"other": 7.0})).case.job.due_at == at(61).now
 
 
+def test_what_was_learned_of_a_provider_stands_above_its_own_time_out_and_that_above_the_common_one() -> None:
+    case = claim(new_job())
+    event, own = ack(current_id(case)), {"hive_v2": replace(TIMING, callback_timeout_seconds=20)}
+    assert transition(case, event, replace(at(1), timings=own)).case.job.due_at == at(21).now
+    assert transition(case, event, replace(learned(7, 1), timings=own)).case.job.due_at == at(8).now
+    assert transition(case, event, replace(at(1), timings={"other": own["hive_v2"]})).case.job.due_at == at(61).now
+
+
 def test_a_task_that_still_runs_gets_the_learned_time_out_once_more() -> None:
     case = waiting()
     assert transition(case, StillRunning(current_id(case)), learned(7, 61)).case.job.due_at == at(68).now
