@@ -235,8 +235,8 @@ class Settings(BaseSettings):
             missing.append("HIVEBATCH_SECRET_KEY (of at least 32 characters)")
         if self.dev_key:
             missing.append("no HIVEBATCH_DEV_KEY")
-        if self.public_url and self.refusal_to_submit():
-            missing.append(f"another address: {self.refusal_to_submit()}")
+        if self.public_url:
+            missing += [f"another address: {refusal}" for refusal in self.refusals.values()]
         if missing:
             raise ValueError("production needs " + ", ".join(missing))
         return self
@@ -285,6 +285,11 @@ class Settings(BaseSettings):
             )
             for name, each in self.every_provider.items()
         }
+
+    @cached_property
+    def longest_lease_seconds(self) -> float:
+        """How long a claim may hold at most, whichever provider it is for."""
+        return max(each.lease_seconds for each in self.every_provider.values())
 
     @cached_property
     def most_output_tokens(self) -> int:

@@ -66,7 +66,7 @@ class Service:
             click.echo("Stopping: what was submitted is waited for; once more to stop at once.", err=True)
             for number in STOP_SIGNALS:
                 signal.signal(number, lambda *_: os._exit(130))
-            worker.stop(self.runtime.settings.lease_seconds)
+            worker.stop(self.runtime.settings.longest_lease_seconds)
         return 1 if deaths else 0
 
 
