@@ -12,7 +12,7 @@ from app.errors import DatabaseUnavailable
 from app.runtime import Runtime
 from app.services import budgets, finalizing
 from app.services.moves import move_cases
-from app.services.received import Received, callback_row, detail_of, event_of, result_rows
+from app.services.received import Received, callback_row, detail_of, event_of, of_provider, result_rows
 from app.states import Case, Outcome
 from app.store import batches, bulk, callbacks, figures, jobs, limits, orphans, removal, results
 from app.store import budgets as spending
@@ -62,7 +62,7 @@ def _keep_current(runtime: Runtime, group: Sequence[Received]) -> Mapping[UUID, 
         job_of = _job_of(cases)
         current = [r for r in group if r.attempt_id in job_of and cases[job_of[r.attempt_id]].job.is_open]
         kept = _keep_strays(connection, [r for r in group if r.attempt_id not in job_of])
-        return {**kept, **apply(connection, current, cases, runtime.moment())}
+        return {**kept, **apply(connection, _by_provider(runtime, current, cases), cases, runtime.moment())}
 
 
 def _keep_past(runtime: Runtime, group: Sequence[Received]) -> Mapping[UUID, Kept]:
@@ -73,7 +73,8 @@ def _keep_past(runtime: Runtime, group: Sequence[Received]) -> Mapping[UUID, Kep
         job_of = _job_of(cases)
         found = {r.id: r for r in group if r.attempt_id in job_of and r.subject.batch_id in locked}
         kept = _keep_strays(connection, [received for received in group if received.id not in found])
-        return {**kept, **apply(connection, list(found.values()), cases, runtime.moment())}
+        past = _by_provider(runtime, list(found.values()), cases)
+        return {**kept, **apply(connection, past, cases, runtime.moment())}
 
 
 def rematch(runtime: Runtime, group: Sequence[Received]) -> None:
@@ -86,7 +87,8 @@ def rematch(runtime: Runtime, group: Sequence[Received]) -> None:
         job_of = _job_of(cases)
         found = {r.id: r for r in group if r.attempt_id in job_of and r.subject.batch_id in locked}
         taken = orphans.take(connection, found)
-        kept = apply(connection, [found[id_] for id_ in found if id_ in taken], cases, runtime.moment())
+        matched = _by_provider(runtime, [found[id_] for id_ in found if id_ in taken], cases)
+        kept = apply(connection, matched, cases, runtime.moment())
     logger.info("orphans_matched", extra={"size": len(kept)})
     follow_up(runtime, list(kept.values()))
 
@@ -118,6 +120,12 @@ def _keep_strays(connection: Connection, group: Sequence[Received]) -> Mapping[U
     # Orphans are in nobody's figures.
     callbacks.add(connection, [row | {"rematch_at": row["received_at"]} for row in rows])()
     return {r.id: Kept(None if r.subject.batch_id in removed else Outcome.ORPHAN) for r in group}
+
+
+def _by_provider(runtime: Runtime, group: Sequence[Received], cases: Mapping[UUID, Case]) -> Sequence[Received]:
+    """Bodies whose attempts are known, each as coming from the provider of its attempt."""
+    provider_of = {id_: attempt.provider for case in cases.values() for id_, attempt in case.attempts.items()}
+    return [of_provider(runtime, received, provider_of[received.attempt_id]) for received in group]
 
 
 def _job_of(cases: Mapping[UUID, Case]) -> Mapping[UUID, UUID]:

@@ -71,6 +71,19 @@ def read(
     )
 
 
+def of_provider(runtime: Runtime, received: Received, provider: str) -> Received:
+    """The same, as coming from the provider of its attempt, of which a token says nothing.
+
+    V2 providers read bodies alike, but each has its own say in which failures are worth a retry.
+    """
+    if provider == received.provider:
+        return received
+    told = runtime.providers.get(provider)  # None: it is no longer configured
+    is_judged = told is not None and isinstance(received.reading, Failure)
+    reading = told.read(received.body) if told and is_judged else received.reading
+    return replace(received, provider=provider, reading=reading)
+
+
 def event_of(received: Received) -> Event | None:
     """What the body means for its job; None if nobody can read it."""
     match received.reading:

@@ -1,0 +1,114 @@
+"""Two providers that call back: every body is judged by, and learned of, the provider of its attempt."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from freezegun.api import FrozenDateTimeFactory
+
+from app.providers.base import Accepted
+from app.providers.hive_v2 import HiveV2
+from app.runtime import Runtime
+from app.services import claims, creation, installation
+from app.services.claims import Claim
+from app.services.views import NewBatch, NewJob
+from tests.conftest import MakeRuntime
+from tests.factories import deliver, inbox_rows, record, states, sweep
+from tests.fakes import FakeProvider, failure, success
+from tests.learning import learning_from
+
+FILE = """
+[second]
+kind = "hive_v2"
+base_url = "http://127.0.0.1:9"
+keys = ["key"]
+permanent_codes = ["5"]
+max_in_flight = 1000
+"""
+
+
+class Second(FakeProvider):
+    """Judges failures by codes of its own."""
+
+    name = "second"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._real = HiveV2(base_url="http://127.0.0.1:9", keys=("k",), permanent_codes=("5",), name="second")
+
+
+@pytest.fixture
+def both(make_runtime: MakeRuntime, tmp_path: Path) -> Runtime:
+    return with_second(make_runtime, tmp_path, FILE)
+
+
+def with_second(make_runtime: MakeRuntime, folder: Path, text: str) -> Runtime:
+    path = folder / "providers.toml"
+    path.write_text(text)
+    runtime = make_runtime(providers=path, max_in_flight=1000)
+    return replace(runtime, providers={**runtime.providers, "second": Second()})
+
+
+def accepted(runtime: Runtime, provider: str, number: int = 1) -> Sequence[Claim]:
+    """So many jobs of a new batch, which this provider has accepted."""
+    jobs = [NewJob(f"job-{each}", "x", {}) for each in range(number)]
+    creation.create(runtime, NewBatch(owner="alice", provider=provider), jobs)
+    found = claims.claim(runtime, provider, number, is_idle=True)
+    for claimed in found:
+        record(runtime, claimed, Accepted(f"task-{claimed.job_id.hex}", 200))
+    return found
+
+
+@pytest.mark.parametrize(("provider", "state"), [("hive_v2", "queued"), ("second", "failed")])
+def test_each_has_its_own_say_in_which_failures_are_for_good(both: Runtime, provider: str, state: str) -> None:
+    (claimed,) = accepted(both, provider)
+    deliver(both, claimed.submission, failure("5"))
+    assert states(both, claimed.batch_id) == [state]
+    assert [row.provider for row in inbox_rows(both)] == [provider]
+
+
+@pytest.mark.parametrize("provider", ["hive_v2", "second"])
+def test_a_late_body_is_its_providers_too(both: Runtime, provider: str) -> None:
+    (claimed,) = accepted(both, provider)
+    for text in ("one", "two"):
+        deliver(both, claimed.submission, success(text))
+    assert [(row.provider, row.outcome) for row in inbox_rows(both)] == [(provider, "applied"), (provider, "late")]
+
+
+def test_a_time_out_is_learned_of_each_from_its_own_callbacks(both: Runtime, clock: FrozenDateTimeFactory) -> None:
+    learning = learning_from(both)
+    for provider, seconds in (("hive_v2", 2.0), ("second", 20.0)):
+        answered(learning, clock, provider, seconds)
+    assert 6 <= learning.learned["hive_v2"] < 12
+    assert 60 <= learning.learned["second"] < 120
+
+
+def test_what_stands_in_the_table_of_one_is_not_learned_over(
+    make_runtime: MakeRuntime, tmp_path: Path, clock: FrozenDateTimeFactory
+) -> None:
+    fixed = with_second(make_runtime, tmp_path, FILE + "callback_timeout_seconds = 50\n")
+    learning = learning_from(fixed)
+    for provider in ("hive_v2", "second"):
+        answered(learning, clock, provider, 2.0)
+    assert set(learning.learned) == {"hive_v2"}
+    (claimed,) = accepted(learning, "second")
+    clock.tick(49)
+    sweep(learning)
+    assert states(learning, claimed.batch_id) == ["waiting"]
+    clock.tick(2)
+    sweep(learning)
+    assert states(learning, claimed.batch_id) == ["queued"]
+    (told,) = (each.detail for each in installation.check(learning) if each.name == "callbacks")
+    assert "second: 99 of 100 callbacks come within" in told
+    assert "they time out after 50.0 s, as set" in told
+
+
+def answered(runtime: Runtime, clock: FrozenDateTimeFactory, provider: str, seconds: float) -> None:
+    """More callbacks of this provider than are needed to learn from, which take so long."""
+    found = accepted(runtime, provider, 101)
+    clock.tick(seconds)
+    for claimed in found:
+        deliver(runtime, claimed.submission, success())
+    clock.tick(1)
+    sweep(runtime)
