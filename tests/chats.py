@@ -7,6 +7,7 @@ from typing import Any
 
 from app.runtime import Runtime, build
 from app.sandbox import SandboxConfig
+from app.sandbox.config import MODELS
 from app.sandbox.server import SandboxServer
 from app.services import doctor, submission
 from tests.conftest import make_settings
@@ -37,7 +38,8 @@ def chatting(
     database_url: str, folder: Path, sender: str = "requests", profile: str = "calm", **sandbox: Any
 ) -> Iterator[Runtime]:
     """A runtime with `hive_v3` and `local`, which answer as the sandbox does with this profile."""
-    with SandboxServer(SandboxConfig(profile=profile, latency=(0.0, 0.0), **sandbox)) as server:
+    config = SandboxConfig(profile=profile, latency=(0.0, 0.0), models=MODELS | {"own/model"}, **sandbox)
+    with SandboxServer(config) as server:
         path = folder / "providers.toml"
         path.write_text(PROVIDERS.format(url=server.url))
         settings = make_settings(database_url=database_url, providers=path, sender=sender)
