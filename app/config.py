@@ -296,24 +296,38 @@ class Settings(BaseSettings):
         """What some provider allows for `max_tokens`."""
         return max(each.max_output_tokens for each in self.every_provider.values())
 
-    @property
-    def providers_in_use(self) -> tuple[str, ...]:
+    @cached_property
+    def providers_in_use(self) -> Mapping[str, ProviderSettings]:
         """V2's provider is always there, for what came for it once; without a key it is not used where others are."""
         every = self.every_provider
-        return tuple(name for name in every if name != HIVE_V2 or every[name].keys or len(every) == 1)
+        return {name: each for name, each in every.items() if name != HIVE_V2 or each.keys or len(every) == 1}
 
     @property
     def default_provider(self) -> str:
         """The provider of a batch that names neither a provider nor a model."""
-        return self.providers_in_use[0]
+        return next(iter(self.providers_in_use))
 
     @cached_property
     def served(self) -> Mapping[str, ProviderSettings]:
         """The models by which a provider is chosen, each with the first in use that has it."""
         found: dict[str, ProviderSettings] = {}
-        for name in self.providers_in_use:
-            found = dict.fromkeys(self.every_provider[name].serves, self.every_provider[name]) | found
+        for provider in self.providers_in_use.values():
+            found = dict.fromkeys(provider.serves, provider) | found
         return found
+
+    def provider_of(self, model: str) -> ProviderSettings | None:
+        """Whom a job of this model goes to: where only one provider is in use, to that, whatever its models are."""
+        if self._has_one_provider:
+            return self.providers_in_use[self.default_provider]
+        return self.served.get(model)
+
+    def takes(self, provider: ProviderSettings, model: str) -> bool:
+        """Whether this provider takes a job of this model."""
+        return self._has_one_provider or model in provider.serves
+
+    @property
+    def _has_one_provider(self) -> bool:
+        return len(self.providers_in_use) == 1
 
     @property
     def _inherited(self) -> Mapping[str, object]:

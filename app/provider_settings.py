@@ -85,8 +85,8 @@ class ProviderSettings(BaseModel):
 
     @property
     def serves(self) -> tuple[str, ...]:
-        """The models by which it is chosen; its own name, where it has one model without a name, as V2 has."""
-        return self.models or (self.name,)
+        """The models by which it is chosen; where it has one without a name, as V2 has, that gets one from us."""
+        return self.models or (f"hivebatch/{self.name}",)
 
     @property
     def calls_back(self) -> bool:

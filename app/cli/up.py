@@ -27,14 +27,13 @@ def up(sandbox: bool, profile: str, seed: int, port: int | None) -> None:
 
 def _banner(service: Service) -> str:
     settings = service.runtime.settings
-    told = [settings.every_provider[name] for name in settings.providers_in_use]
     lines = [
         *(line for refusal in settings.refusals.values() for line in ("", f"  Nothing is submitted: {refusal}")),
         "",
         f"  Hivebatch runs at {service.url}",
         f"  API key           {service.api_key}",
         f"  Admin page        {service.url}/admin/  password {service.admin_password}",
-        *(f"  Provider          {_named(each, service)}" for each in told),
+        *(f"  Provider          {_named(each, service)}" for each in settings.providers_in_use.values()),
         f"  Data              {settings.data_dir.absolute()}",
         "",
         "  Submit a first batch:",

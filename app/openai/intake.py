@@ -63,7 +63,7 @@ def _job(request: Mapping[str, Any], number: int, choice: Choice, settings: Sett
         return NewJob(request["custom_id"], "", {"model": body["model"]}, number, "", error.problems[0])
     _shorten(options, provider.max_output_tokens)
     job = NewJob(request["custom_id"], text, options, number)
-    fault = next(problems_of(provider, job, {}), None) or _beyond_limits(job, provider, settings)
+    fault = next(problems_of(settings, provider, job, {}), None) or _beyond_limits(job, provider, settings)
     return job._replace(fault=fault)
 
 
@@ -96,9 +96,9 @@ def _faults_of_body(body: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def _provider(choice: Choice, settings: Settings, model: str, number: int) -> ProviderSettings:
-    if model not in settings.served:
+    if settings.provider_of(model) is None:
         words, code = f"The model '{model}' is not served here; /v1/models lists those that are.", "model_not_found"
-    elif model not in choice.made(model).serves:
+    elif not settings.takes(choice.made(model), model):
         words, code = f"'{model}' is of another provider than the first line's; a batch goes to one.", "model_mismatch"
     else:
         return choice.made(model)

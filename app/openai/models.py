@@ -1,4 +1,4 @@
-"""Models in OpenAI's words: those of every provider, each the property of the provider that it is asked of."""
+"""Models in OpenAI's words: those of every provider, owned by whom they are asked of; what we named, by us."""
 
 from collections.abc import Iterator
 
@@ -13,6 +13,7 @@ from app.openai.schemas import OpenAiModel, OpenAiModelList
 
 blueprint = Blueprint("openai_models", __name__)
 
+OWNER = "hivebatch"
 CREATED = 1735689600
 """The SDKs want a number; when a provider's model was made, nobody has said."""
 
@@ -40,4 +41,4 @@ def get_model(model: str) -> Response:
 
 def _served() -> Iterator[OpenAiModel]:
     for model, provider in sorted(runtime().settings.served.items()):
-        yield OpenAiModel(id=model, created=CREATED, owned_by=provider.name)
+        yield OpenAiModel(id=model, created=CREATED, owned_by=provider.name if provider.models else OWNER)

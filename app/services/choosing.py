@@ -45,7 +45,7 @@ class Choice:
             provider = self.made(_model(job.options))
         except InvalidInput as error:
             return iter([_placed(problem, job) for problem in error.problems])
-        return iter(()) if job.fault else problems_of(provider, job, self._defaults)
+        return iter(()) if job.fault else problems_of(self._settings, provider, job, self._defaults)
 
 
 def _model(options: Mapping[str, object]) -> str | None:
@@ -68,16 +68,19 @@ def provider_for(settings: Settings, name: str | None, model: str | None) -> Pro
         return known[name]
     if model is None:
         return known[settings.default_provider]
-    if model not in settings.served:
+    provider = settings.provider_of(model)
+    if provider is None:
         words = f"Unknown model; known: {', '.join(sorted(settings.served))}."
         raise InvalidInput([Problem(words, "/options/model", value=model[:200], code="model_not_found")])
-    return settings.served[model]
+    return provider
 
 
-def problems_of(provider: ProviderSettings, job: NewJob, defaults: Mapping[str, Any]) -> Iterator[Problem]:
+def problems_of(
+    settings: Settings, provider: ProviderSettings, job: NewJob, defaults: Mapping[str, Any]
+) -> Iterator[Problem]:
     """What of a job, whose options stand above the `defaults`, this provider can't do."""
     options = {**defaults, **job.options}
-    for problem in _problems(provider, job.text_data, options):
+    for problem in _problems(settings, provider, job.text_data, options):
         yield _placed(problem, job)
 
 
@@ -85,9 +88,11 @@ def _placed(problem: Problem, job: NewJob) -> Problem:
     return replace(problem, pointer=f"{job.pointer}{problem.pointer or ''}", line=job.line)
 
 
-def _problems(provider: ProviderSettings, text_data: str, options: Mapping[str, Any]) -> Iterator[Problem]:
-    model, limit = options.get("model"), provider.max_output_tokens
-    if model is not None and model not in provider.serves:
+def _problems(
+    settings: Settings, provider: ProviderSettings, text_data: str, options: Mapping[str, Any]
+) -> Iterator[Problem]:
+    model, limit = _model(options), provider.max_output_tokens
+    if model is not None and not settings.takes(provider, model):
         words = f"The provider {provider.name} has no such model; a batch goes to one provider"
         yield Problem(words, "/options/model", limit=", ".join(provider.serves), value=model)
     if options.get("max_tokens", 0) > limit:

@@ -73,10 +73,9 @@ def _settings(runtime: Runtime) -> Check:
 
 def _providers(runtime: Runtime) -> Check:
     """Whom batches can go to; that they answer is not tried, which may cost money."""
-    every = runtime.settings.every_provider
     words = [
-        f"{name} ({every[name].kind}) at {every[name].base_url} with {len(every[name].keys)} keys"
-        for name in runtime.settings.providers_in_use
+        f"{each.name} ({each.kind}) at {each.base_url} with {len(each.keys)} keys"
+        for each in runtime.settings.providers_in_use.values()
     ]
     return Check("providers", True, "; ".join(words))
 

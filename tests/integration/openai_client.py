@@ -14,7 +14,7 @@ ENDPOINT = "/v1/chat/completions"
 
 def line(custom_id: str, text: str = "Hello", **body: Any) -> dict[str, Any]:
     """One request of an input file."""
-    asked = {"model": "hive_v2", "messages": [{"role": "user", "content": text}]} | body
+    asked = {"model": "acme/one", "messages": [{"role": "user", "content": text}]} | body
     return {"custom_id": custom_id, "method": "POST", "url": ENDPOINT, "body": asked}
 
 

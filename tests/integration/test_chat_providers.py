@@ -174,7 +174,7 @@ def test_readiness_and_the_doctor_show_every_provider_and_no_key(chats: Runtime)
         (None, "own/model", "local"),
         (None, "meta-llama/llama-3.1-8b-instruct", "hive_v3"),
         ("local", "meta-llama/llama-3.1-8b-instruct", "local"),
-        (None, "hive_v2", "hive_v2"),
+        (None, "hivebatch/hive_v2", "hive_v2"),
         ("local", None, "local"),
     ],
 )

@@ -78,7 +78,7 @@ def test_what_v2_has_no_words_for_is_sent_to_a_provider_that_chats(api: OpenAi) 
         line("assistant", messages=[{"role": "assistant", "content": "So"}]),
         line("empty", ""),
     ]
-    for model, failed in (("own/model", 0), ("hive_v2", 4)):
+    for model, failed in (("own/model", 0), ("hivebatch/hive_v2", 4)):
         for each in wild:
             each["body"]["model"] = model
         batch = api.made(line("good", model=model), *wild)
@@ -99,7 +99,7 @@ def test_a_longer_answer_than_the_provider_gives_is_cut_to_its_longest(api: Open
 
 
 def test_a_model_that_nobody_has_is_not_found(api: OpenAi) -> None:
-    batch = api.made(line("a", model="gpt-none"), line("b", model=LLAMA), line("c", model="hivebatch/hive_v2"))
+    batch = api.made(line("a", model="gpt-none"), line("b", model=LLAMA), line("c", model="hive_v2"))
     assert faults(batch) == [("model_not_found", 1, "body.model"), ("model_not_found", 3, "body.model")]
     assert "gpt-none" in batch["errors"]["data"][0]["message"]
 
@@ -122,7 +122,7 @@ def test_a_line_that_can_not_be_answered_decides_too(api: OpenAi) -> None:
 
 def test_the_models_of_every_provider_are_listed_each_with_whom_it_goes_to(api: OpenAi) -> None:
     models = {model["id"]: model["owned_by"] for model in body_of(api.get("/v1/models"))["data"]}
-    assert models["hive_v2"] == "hive_v2"
+    assert models["hivebatch/hive_v2"] == "hivebatch"
     assert (models[LLAMA], models["meta-llama/llama-3.1-8b-instruct"], models["own/model"]) == (
         "hive_v3",
         "hive_v3",

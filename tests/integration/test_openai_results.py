@@ -34,8 +34,8 @@ def with_usage(text: str, usage: object, **more: object) -> dict[str, object]:
     return {"id": "t-1", "status": [{"status": {"code": "0"}, "response": response}]}
 
 
-def test_a_line_of_output_is_a_chat_completion(api: OpenAi, hive: Hive) -> None:
-    batch = api.made(line("a"))
+def test_a_line_of_output_is_a_chat_completion_of_the_model_that_was_asked_for(api: OpenAi, hive: Hive) -> None:
+    batch = api.made(line("a", model="acme/two"))
     (path,) = hive.take()
     hive.call_back(path, with_usage("Hello ☃\u2028.", USAGE))
     (found,) = api.content(api.batch(batch["id"])["output_file_id"])
@@ -43,7 +43,7 @@ def test_a_line_of_output_is_a_chat_completion(api: OpenAi, hive: Hive) -> None:
     assert (found["custom_id"], found["error"], found["response"]["status_code"]) == ("a", None, 200)
     assert found["response"]["request_id"]
     completion = found["response"]["body"]
-    assert (completion["object"], completion["model"]) == ("chat.completion", "hive_v2")
+    assert (completion["object"], completion["model"]) == ("chat.completion", "acme/two")
     (choice,) = completion["choices"]
     assert (choice["message"]["role"], choice["message"]["content"]) == ("assistant", "Hello ☃\u2028.")
     assert choice["finish_reason"] == "length"

@@ -37,7 +37,7 @@ def settings_with(tmp_path: Path) -> MakeSettings:
         ("own", "shared", "own"),
         (None, "shared", "hive_v3"),
         (None, "own/one", "own"),
-        (None, "hive_v2", "hive_v2"),
+        (None, "hivebatch/hive_v2", "hive_v2"),
     ],
 )
 def test_a_name_chooses_then_a_model_then_the_default(
@@ -49,10 +49,21 @@ def test_a_name_chooses_then_a_model_then_the_default(
 def test_v2_without_a_key_is_not_chosen_where_others_are(settings_with: MakeSettings) -> None:
     keyless = settings_with(hive_key=())
     assert provider_for(keyless, None, None).name == "hive_v3"
-    assert "hive_v2" not in keyless.served
+    assert "hivebatch/hive_v2" not in keyless.served
     with pytest.raises(InvalidInput, match="Unknown model; known: of/v3, own/one, shared"):
-        provider_for(keyless, None, "hive_v2")
-    assert set(make_settings(hive_key=()).served) == {"hive_v2"}
+        provider_for(keyless, None, "hivebatch/hive_v2")
+    assert set(make_settings(hive_key=()).served) == {"hivebatch/hive_v2"}
+
+
+def test_the_only_provider_in_use_takes_every_model(settings_with: MakeSettings) -> None:
+    for alone, name in ((settings_with(""), "hive_v2"), (settings_with(V3, hive_key=()), "hive_v3")):
+        choice = Choice(alone, None, {})
+        assert list(choice.problems_of(NewJob("a", "a", {"model": "gpt-4o"}))) == []
+        assert list(choice.problems_of(NewJob("b", "b", {"model": "another"}))) == []
+        assert choice.provider.name == name
+        assert Choice(alone, name, {"model": "gpt-4o"}).provider.name == name
+    with pytest.raises(InvalidInput, match="Unknown model"):
+        Choice(settings_with(V3), None, {"model": "gpt-4o"})
 
 
 def test_a_v2_project_may_be_called_as_its_submitters_call_it(settings_with: MakeSettings) -> None:
@@ -86,6 +97,6 @@ def test_a_job_with_a_model_that_nobody_has_decides_nothing(settings_with: MakeS
 
 def test_a_fault_that_is_known_is_not_found_again(settings_with: MakeSettings) -> None:
     choice = Choice(settings_with(), None, {})
-    tools = NewJob("a", "a", {"model": "hive_v2", "chat": {"tools": [{}]}})
+    tools = NewJob("a", "a", {"model": "hivebatch/hive_v2", "chat": {"tools": [{}]}})
     assert [problem.pointer for problem in choice.problems_of(tools)] == ["/tools"]
     assert list(choice.problems_of(tools._replace(fault=Problem("No tools.")))) == []

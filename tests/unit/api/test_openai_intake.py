@@ -51,16 +51,16 @@ def fault(settings: Settings, **body: Any) -> str | None:
 )
 def test_only_v2_is_known_to_refuse_this(settings: Settings, body: dict[str, Any]) -> None:
     assert fault(settings, model="own/one", **body) is None
-    assert fault(settings, model="hive_v2", **body)
+    assert fault(settings, model="hivebatch/hive_v2", **body)
 
 
-@pytest.mark.parametrize("model", ["own/one", "hive_v2"])
+@pytest.mark.parametrize("model", ["own/one", "hivebatch/hive_v2"])
 @pytest.mark.parametrize("body", [{"n": 2}, {"max_tokens": 0}, {"messages": [{"role": "user", "content": "x" * 101}]}])
 def test_every_provider_is_spared_this(settings: Settings, model: str, body: dict[str, Any]) -> None:
     assert fault(settings, model=model, **body)
 
 
-@pytest.mark.parametrize(("model", "longest"), [("own/one", 4096), ("hive_v2", 2048)])
+@pytest.mark.parametrize(("model", "longest"), [("own/one", 4096), ("hivebatch/hive_v2", 2048)])
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 def test_a_longer_answer_than_the_provider_gives_is_cut_to_its_longest(
     settings: Settings, model: str, longest: int, name: str
@@ -71,8 +71,17 @@ def test_a_longer_answer_than_the_provider_gives_is_cut_to_its_longest(
     assert (told["max_tokens"], told[name], job.fault) == (longest, longest, None)
 
 
+@pytest.mark.parametrize("text", ["", OWN])
+def test_the_only_provider_takes_lines_of_every_model(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "alone.toml"
+    path.write_text(text)
+    alone = make_settings(providers=path, hive_key=() if text else "key")
+    found = read(alone, line("a", model="gpt-4o"), line("b", model="another"))
+    assert [isinstance(each, NewJob) and each.fault is None for each in found] == [True, True]
+
+
 def test_a_batch_goes_to_one_provider_and_may_ask_for_any_of_its_models(settings: Settings) -> None:
-    models = ["none", "own/two", "own/one", "hive_v2", "none"]
+    models = ["none", "own/two", "own/one", "hivebatch/hive_v2", "none"]
     read_back = read(settings, *(line(str(number), model=model) for number, model in enumerate(models)))
     codes = [each.problems[0].code if isinstance(each, BadLine) else None for each in read_back]
     assert codes == ["model_not_found", None, None, "model_mismatch", "model_not_found"]
