@@ -221,13 +221,10 @@ class Settings(BaseSettings):
     def _production_has_secrets(self) -> Self:
         if self.mode != "production":
             return self
-        needed = (
-            "database_url",
-            "secret_key",
-            "admin_password",
-            "public_url",
-            *(() if self.providers else ("hive_key",)),
-        )
+        in_use = self.providers_in_use.values()
+        needed = ["database_url", "secret_key", "admin_password"]
+        needed += ["public_url"] if any(each.calls_back for each in in_use) else []
+        needed += ["hive_key"] if any(each.name == HIVE_V2 and not each.keys for each in in_use) else []
         missing = [f"HIVEBATCH_{name.upper()}" for name in needed if not getattr(self, name)]
         if self.broker_url.startswith("memory:"):
             missing.append("HIVEBATCH_BROKER_URL (memory:// reaches one process only)")

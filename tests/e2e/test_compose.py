@@ -22,7 +22,7 @@ LOCAL = {"data_dir", "host", "port", "dev_key"}
 """Settings of `up` only."""
 FIXED = {"mode", "database_url", "broker_url"}
 """Settings that follow from what compose runs."""
-SECRETS = {"SECRET_KEY", "ADMIN_PASSWORD", "HIVE_KEY", "DATABASE_URL"}
+SECRETS = {"SECRET_KEY", "ADMIN_PASSWORD", "DATABASE_URL"}
 
 
 def test_compose_has_the_services_of_a_production_installation_and_the_sandbox_only_on_request() -> None:
@@ -77,9 +77,10 @@ def test_the_environment_of_compose_is_a_production_that_starts(monkeypatch: pyt
         "HIVEBATCH_HIVE_KEY": "key",
         "HIVEBATCH_PUBLIC_URL": "https://batches.example.com",
     }
-    for name, text in SERVICES["web"]["environment"].items():
-        if text is not None:  # else it is handed on if it is set
-            monkeypatch.setenv(name, _interpolated(text, given))
+    environment = SERVICES["web"]["environment"]
+    for name, text in environment.items():
+        if text is not None or name in given:  # else it is handed on if it is set
+            monkeypatch.setenv(name, given[name] if text is None else _interpolated(text, given))
     settings = Settings()
     assert settings.mode == "production"
     assert settings.refusal_to_submit() is None

@@ -286,6 +286,26 @@ def test_production_refuses_what_is_only_good_for_a_try(change: dict[str, str], 
     assert named in refusal(**PRODUCTION | change)
 
 
+@pytest.mark.parametrize(
+    ("table", "needed"),
+    [
+        ('[v3]\nkind = "hive_v3"\nkeys = ["k"]\n', ()),
+        ('[second]\nkind = "hive_v2"\nkeys = ["k"]\n', ("PUBLIC_URL",)),
+        ("", ("PUBLIC_URL", "HIVE_KEY")),
+    ],
+)
+def test_production_needs_for_its_providers_what_they_need(tmp_path: Path, table: str, needed: tuple[str, ...]) -> None:
+    path = tmp_path / "providers.toml"
+    path.write_text(table)
+    given = {name: text for name, text in PRODUCTION.items() if name not in {"public_url", "hive_key"}}
+    if needed:
+        told = refusal(**given, providers=path)
+        assert [name for name in ("PUBLIC_URL", "HIVE_KEY") if f"HIVEBATCH_{name}" in told] == list(needed)
+    else:
+        settings = load(**given, providers=path)
+        assert (settings.refusals, settings.asks_for_echo("v3")) == ({}, False)
+
+
 def test_a_refusal_names_everything_at_once() -> None:
     told = refusal(mode="production")
     for name in ("DATABASE_URL", "SECRET_KEY", "ADMIN_PASSWORD", "PUBLIC_URL", "HIVE_KEY", "BROKER_URL"):
