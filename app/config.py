@@ -379,9 +379,11 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{(self.data_dir / 'hivebatch.db').absolute()}"
 
     def refusal_to_submit(self, provider: str = HIVE_V2) -> str | None:
-        """Why nothing must be submitted to this provider: from elsewhere it can't reach us, its answers would be paid
-        for nothing."""
-        told = self.every_provider[provider]
+        """Why nothing must be submitted to this provider: it is gone; or from elsewhere it can't reach us, its answers
+        would be paid for nothing."""
+        told = self.every_provider.get(provider)
+        if told is None:
+            return f"There is no provider {provider} any more; HIVEBATCH_PROVIDERS has to name a file with its table."
         if not told.calls_back or (self.public_url is not None and is_loopback(told.base_url)):
             return None
         if self.public_url is None or urlsplit(self.public_url).scheme != "https" or not _is_public(self.public_url):

@@ -1,5 +1,6 @@
 """Holds, as people see and lift them."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from app.db import Connection
@@ -17,13 +18,13 @@ def listing(runtime: Runtime) -> tuple[HoldView, ...]:
     now = runtime.moment().now
     with runtime.database.reading() as connection:
         rows = holds.standing(connection, now)
-    return (*by_settings(runtime), *map(hold_view, rows))
+    return (*by_settings(runtime, runtime.settings.providers_in_use), *map(hold_view, rows))
 
 
-def by_settings(runtime: Runtime) -> tuple[HoldView, ...]:
-    """What the settings of this process forbid."""
-    settings, now, end = runtime.settings, runtime.moment().now, ends("settings", None)
-    refusals = [(name, settings.refusal_to_submit(name)) for name in runtime.providers]
+def by_settings(runtime: Runtime, providers: Iterable[str]) -> tuple[HoldView, ...]:
+    """What the settings of this process forbid of these providers."""
+    now, end = runtime.moment().now, ends("settings", None)
+    refusals = [(name, runtime.settings.refusal_to_submit(name)) for name in providers]
     return tuple(
         HoldView("provider", name, "settings", refusal, now, None, "settings", end)
         for name, refusal in refusals

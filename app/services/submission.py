@@ -27,8 +27,10 @@ LOOK_AGAIN_SECONDS = 0.1
 def drain(runtime: Runtime, provider: str) -> bool:
     """Submit this provider's jobs until none can be claimed; False if another thread of this process is at it.
 
-    A ring that comes while it runs makes it look once more.
+    A ring that comes while it runs makes it look once more. The jobs of a provider that is no longer configured wait.
     """
+    if provider not in runtime.providers:
+        return True
     return runtime.drains.run(provider, lambda: _Drain(runtime, provider).run())
 
 

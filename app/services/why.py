@@ -83,5 +83,4 @@ def _holds(runtime: Runtime, connection: Connection, batch: Any) -> tuple[HoldVi
     now = runtime.moment().now
     on_batch = hold_rows.on_batches(connection, [batch.id], now).get(batch.id, ())
     on_provider = [hold for hold in hold_rows.standing(connection, now, "provider") if hold.scope_id == batch.provider]
-    forbidden = [hold for hold in holds.by_settings(runtime) if hold.scope_id == batch.provider]
-    return (*forbidden, *map(hold_view, on_batch), *map(hold_view, on_provider))
+    return (*holds.by_settings(runtime, [batch.provider]), *map(hold_view, on_batch), *map(hold_view, on_provider))

@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
 
+from app.clock import now
 from app.providers.base import Accepted
 from app.providers.hive_v2 import HiveV2
 from app.runtime import Runtime
-from app.services import claims, creation, installation
+from app.services import batches, claims, creation, doctor, installation, submission, why
 from app.services.claims import Claim
 from app.services.views import NewBatch, NewJob
 from tests.conftest import MakeRuntime
-from tests.factories import deliver, inbox_rows, record, states, sweep
+from tests.factories import deliver, inbox_rows, job, record, states, sweep
 from tests.fakes import FakeProvider, failure, success
 from tests.learning import learning_from
 
@@ -50,10 +52,14 @@ def with_second(make_runtime: MakeRuntime, folder: Path, text: str) -> Runtime:
     return replace(runtime, providers={**runtime.providers, "second": Second()})
 
 
+def submit(runtime: Runtime, provider: str, number: int = 1) -> UUID:
+    jobs = [NewJob(f"job-{each}", "x", {}) for each in range(number)]
+    return creation.create(runtime, NewBatch(owner="alice", provider=provider), jobs).batch.id
+
+
 def accepted(runtime: Runtime, provider: str, number: int = 1) -> Sequence[Claim]:
     """So many jobs of a new batch, which this provider has accepted."""
-    jobs = [NewJob(f"job-{each}", "x", {}) for each in range(number)]
-    creation.create(runtime, NewBatch(owner="alice", provider=provider), jobs)
+    submit(runtime, provider, number)
     found = claims.claim(runtime, provider, number, is_idle=True)
     for claimed in found:
         record(runtime, claimed, Accepted(f"task-{claimed.job_id.hex}", 200))
@@ -112,3 +118,54 @@ def answered(runtime: Runtime, clock: FrozenDateTimeFactory, provider: str, seco
         deliver(runtime, claimed.submission, success())
     clock.tick(1)
     sweep(runtime)
+
+
+# --- one is taken out of the file ---
+
+
+@pytest.fixture
+def without(both: Runtime, make_runtime: MakeRuntime) -> Runtime:
+    """The installation of `both`, as it runs without the file."""
+    assert "second" in both.providers
+    return make_runtime(max_in_flight=1000)
+
+
+def assert_waits_for_second(runtime: Runtime, batch_id: UUID) -> None:
+    submission.drain(runtime, "second")
+    assert sweep(runtime).next_at > now(), "the sweep spins"
+    assert states(runtime, batch_id) == ["queued"]
+    (reason,) = why.job(runtime, "alice", job(runtime, batch_id).job.id)
+    assert (reason.code, reason.ends) == ("settings", "the service runs with other settings")
+    assert "no provider second any more" in reason.message
+
+
+def test_the_jobs_of_one_that_is_gone_wait_for_it_and_go_on_when_it_is_back(both: Runtime, without: Runtime) -> None:
+    batch_id = submit(both, "second")
+    assert_waits_for_second(without, batch_id)
+    submission.drain(both, "second")
+    assert states(both, batch_id) == ["waiting"]
+
+
+def test_what_one_that_is_gone_has_accepted_is_answered_as_ever(both: Runtime, without: Runtime) -> None:
+    (claimed,) = accepted(both, "second")
+    deliver(without, claimed.submission, success())
+    assert states(without, claimed.batch_id) == ["completed"]
+    assert [finding for finding in doctor.examine(without) if finding.violations] == []
+
+
+def test_what_one_that_is_gone_never_answered_waits_for_it(
+    both: Runtime, without: Runtime, clock: FrozenDateTimeFactory
+) -> None:
+    (claimed,) = accepted(both, "second")
+    clock.tick(61)
+    sweep(without)
+    clock.tick(10)
+    assert_waits_for_second(without, claimed.batch_id)
+
+
+def test_a_batch_of_one_that_is_gone_can_be_cancelled_and_retried(both: Runtime, without: Runtime) -> None:
+    batch_id = submit(both, "second")
+    batches.cancel(without, "alice", batch_id)
+    assert states(without, batch_id) == ["cancelled"]
+    batches.retry(without, "alice", batch_id, None)
+    assert_waits_for_second(without, batch_id)
