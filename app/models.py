@@ -68,6 +68,7 @@ OPEN_JOB = _is_in("state", OPEN_JOB_STATES)
 OPEN_ATTEMPT = _is_in("state", OPEN_ATTEMPT_STATES)
 NOT_FOLDED = "NOT is_folded"
 BUDGETED = "finalized_at IS NULL AND budget_nano IS NOT NULL"
+FALLING_BACK = "finalized_at IS NULL AND fallback_provider IS NOT NULL"
 
 IN_VAIN = ("late_nano", "duplicate_nano", "failed_nano")
 """What attempts cost that gave no answer that was kept: of a job without an answer, of one that has it from another
@@ -110,10 +111,12 @@ batches = Table(
     Column("files_lifetime_seconds", Integer),
     Column("output_deleted_at", UtcDateTime),
     Column("errors_deleted_at", UtcDateTime),
+    Column("fallback_provider", String(64)),
     UniqueConstraint("owner", "idempotency_key"),
     Index("ix_batches_owner_id", "owner", "id"),
     _partial("ix_batches_open", "expires_at", where="finalized_at IS NULL"),
     _partial("ix_batches_budgeted", "id", where=BUDGETED),
+    _partial("ix_batches_falling_back", "fallback_provider", where=FALLING_BACK),
     _partial("ix_batches_cancelling", "id", where="finalized_at IS NULL AND cancel_requested_at IS NOT NULL"),
     _partial("ix_batches_finished", "finalized_at", where="removed_at IS NULL"),
     _partial("ix_batches_removed", "id", where="removed_at IS NOT NULL"),

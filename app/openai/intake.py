@@ -63,7 +63,7 @@ def _job(request: Mapping[str, Any], number: int, choice: Choice, settings: Sett
         return NewJob(request["custom_id"], "", {"model": body["model"]}, number, "", error.problems[0])
     _shorten(options, provider.max_output_tokens)
     job = NewJob(request["custom_id"], text, options, number)
-    fault = next(problems_of(settings, provider, job, {}), None) or _beyond_limits(job, provider, settings)
+    fault = next(problems_of(provider, job, {}), None) or _beyond_limits(job, provider, settings)
     return job._replace(fault=fault)
 
 

@@ -14,14 +14,17 @@ from app.services.views import NewJob
 class Choice:
     """The provider of one batch: that of its name or model or, if it has neither, that of its first job's model."""
 
-    def __init__(self, settings: Settings, name: str | None, defaults: Mapping[str, object]) -> None:
-        """`defaults` are the options of the batch.
+    def __init__(
+        self, settings: Settings, name: str | None, defaults: Mapping[str, object], *, fallback: str | None = None
+    ) -> None:
+        """`defaults` are the options of the batch; `fallback` names the provider that is to stand in for the other.
 
         Raises:
             InvalidInput: there is no such provider, or none with this model.
         """
         self._settings = settings
         self._defaults = defaults
+        self._fallback = None if fallback is None else _named(settings, fallback, "/fallback_provider")
         model = _model(defaults)
         self._made = None if name is None and model is None else provider_for(settings, name, model)
 
@@ -45,7 +48,18 @@ class Choice:
             provider = self.made(_model(job.options))
         except InvalidInput as error:
             return iter([_placed(problem, job) for problem in error.problems])
-        return iter(()) if job.fault else problems_of(self._settings, provider, job, self._defaults)
+        return iter(()) if job.fault else self._problems(provider, job)
+
+    def _problems(self, provider: ProviderSettings, job: NewJob) -> Iterator[Problem]:
+        """The fallback has to be able to do it too, with a model of its own where it has none of that name."""
+        model = _model({**self._defaults, **job.options})
+        if model is not None and not self._settings.takes(provider, model):
+            words = f"The provider {provider.name} has no such model; a batch goes to one provider"
+            yield _placed(Problem(words, "/options/model", limit=", ".join(provider.serves), value=model), job)
+        found = tuple(problems_of(provider, job, self._defaults))
+        if not found and self._fallback is not None:
+            found = tuple(problems_of(self._fallback, job, self._defaults))
+        yield from found
 
 
 def _model(options: Mapping[str, object]) -> str | None:
@@ -59,15 +73,10 @@ def provider_for(settings: Settings, name: str | None, model: str | None) -> Pro
     Raises:
         InvalidInput: there is none.
     """
-    known = settings.every_provider
     if name is not None:
-        if name not in known:
-            raise InvalidInput(
-                [Problem(f"Unknown provider; known: {', '.join(sorted(known))}.", "/provider", value=name)]
-            )
-        return known[name]
+        return _named(settings, name, "/provider")
     if model is None:
-        return known[settings.default_provider]
+        return settings.every_provider[settings.default_provider]
     provider = settings.provider_of(model)
     if provider is None:
         words = f"Unknown model; known: {', '.join(sorted(settings.served))}."
@@ -75,12 +84,17 @@ def provider_for(settings: Settings, name: str | None, model: str | None) -> Pro
     return provider
 
 
-def problems_of(
-    settings: Settings, provider: ProviderSettings, job: NewJob, defaults: Mapping[str, Any]
-) -> Iterator[Problem]:
-    """What of a job, whose options stand above the `defaults`, this provider can't do."""
+def _named(settings: Settings, name: str, pointer: str) -> ProviderSettings:
+    known = settings.every_provider
+    if name not in known:
+        raise InvalidInput([Problem(f"Unknown provider; known: {', '.join(sorted(known))}.", pointer, value=name)])
+    return known[name]
+
+
+def problems_of(provider: ProviderSettings, job: NewJob, defaults: Mapping[str, Any]) -> Iterator[Problem]:
+    """What of a job, whose options stand above the `defaults`, this provider can't do, whatever its models are."""
     options = {**defaults, **job.options}
-    for problem in _problems(settings, provider, job.text_data, options):
+    for problem in _problems(provider, job.text_data, options):
         yield _placed(problem, job)
 
 
@@ -88,13 +102,8 @@ def _placed(problem: Problem, job: NewJob) -> Problem:
     return replace(problem, pointer=f"{job.pointer}{problem.pointer or ''}", line=job.line)
 
 
-def _problems(
-    settings: Settings, provider: ProviderSettings, text_data: str, options: Mapping[str, Any]
-) -> Iterator[Problem]:
-    model, limit = _model(options), provider.max_output_tokens
-    if model is not None and not settings.takes(provider, model):
-        words = f"The provider {provider.name} has no such model; a batch goes to one provider"
-        yield Problem(words, "/options/model", limit=", ".join(provider.serves), value=model)
+def _problems(provider: ProviderSettings, text_data: str, options: Mapping[str, Any]) -> Iterator[Problem]:
+    limit = provider.max_output_tokens
     if options.get("max_tokens", 0) > limit:
         words = f"Input should be less than or equal to {limit}"
         yield Problem(words, "/options/max_tokens", limit=limit, value=options["max_tokens"])

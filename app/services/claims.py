@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -11,8 +11,7 @@ from app.db import Connection
 from app.ids import new_id, read, show
 from app.providers.base import Submission, SubmitOutcome
 from app.runtime import Runtime
-from app.services import brakes
-from app.services.brakes import Brake
+from app.services import brakes, fallbacks
 from app.services.moves import move_cases
 from app.states import Case
 from app.store import inputs, jobs, limits
@@ -20,6 +19,9 @@ from app.tokens import CallbackSubject
 from app.transitions import Claimed, Moment
 
 SUSPECT_PATIENCE = timedelta(seconds=10)
+
+Chosen = Mapping[UUID, tuple[Case, inputs.Asked]]
+"""Jobs, locked, with what is to be sent for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +85,23 @@ def _claim(runtime: Runtime, provider: str, room: int, is_idle: bool) -> tuple[S
             return (), False
         room = min(room, standing.room)
         room_in_flight = brake.most_in_flight - standing.in_flight
-        chosen = _choose(connection, provider, moment, min(room, room_in_flight), standing, brake, is_idle)
-        if brake.needs_echo and len(chosen) < min(room, room_in_flight):
+        held = [read("batch", scope_id) for scope, scope_id, _ in standing.held if scope == "batch"]
+        eligible, most = jobs.Eligible(held, brake.created_by), min(room, room_in_flight)
+        chosen = _choose(connection, provider, moment, most, eligible, is_idle, has_suspect=standing.has_suspect)
+        if not chosen and standing.is_fallback and not standing.has_suspect:
+            chosen = _stand_in(runtime, connection, provider, moment, most, eligible)
+        if brake.needs_echo and len(chosen) < most:
             runtime.need_echo()  # what is left may be of a batch that is newer than the last one
         claimed = {job_id: new_id() for job_id in chosen}
         cases = {job_id: case for job_id, (case, _) in chosen.items()}
-        move_cases(connection, cases, [(job_id, Claimed(claimed[job_id])) for job_id in chosen], moment)
+        move_cases(connection, cases, [(job_id, Claimed(claimed[job_id], provider)) for job_id in chosen], moment)
         slots = _slots(settings.rate_per_second, first_slot_at, len(chosen) + 1)
         is_full = room_in_flight < room
         if (chosen and settings.rate_per_second) or is_full != limit.is_full:
             limits.write(connection, provider, slots[-1], is_full=is_full)
     lease_until = moment.timing_of(provider).lease_until(moment.now)
     claims = [
-        _to_send(runtime, case, claimed[job_id], asked, send_at, lease_until)
+        _to_send(runtime, provider, case, claimed[job_id], asked, send_at, lease_until)
         for (job_id, (case, asked)), send_at in zip(chosen.items(), slots, strict=False)
     ]
     return claims, is_full and not limit.is_full
@@ -106,25 +112,38 @@ def _choose(
     provider: str,
     moment: Moment,
     room: int,
-    standing: limits.Standing,
-    brake: Brake,
+    eligible: jobs.Eligible,
     is_idle: bool,
-) -> Mapping[UUID, tuple[Case, inputs.Asked]]:
+    *,
+    has_suspect: bool,
+) -> Chosen:
     """A suspect alone, if one is due and this process is idle for it; else whatever there is room for.
 
     A process that is never idle passes suspects over for a while, then becomes idle for them.
     """
     if room <= 0:
         return {}
-    held = [read("batch", scope_id) for scope, scope_id, _ in standing.held if scope == "batch"]
-    claimable = partial(jobs.claimable, connection, provider, moment.now, held=held, created_by=brake.created_by)
-    if standing.has_suspect:
+    claimable = partial(jobs.claimable, connection, provider, moment.now, eligible=eligible)
+    if has_suspect:
         suspects = claimable(1, suspect=True)
         waited_long = moment.now - SUSPECT_PATIENCE
         overdue = any(case.job.due_at and case.job.due_at < waited_long for case, _ in suspects.values())
         if suspects and (is_idle or overdue):
             return suspects if is_idle else {}
     return claimable(room, suspect=False)
+
+
+def _stand_in(
+    runtime: Runtime, connection: Connection, provider: str, moment: Moment, room: int, eligible: jobs.Eligible
+) -> Chosen:
+    """Jobs of a provider that is out of order, from batches that fall back on this one."""
+    if room <= 0:
+        return {}
+    eligible = replace(eligible, fallback=provider)
+    for other in fallbacks.stands_in_for(runtime, connection, provider, moment.now):
+        if found := jobs.claimable(connection, other, moment.now, room, eligible, suspect=False):
+            return found
+    return {}
 
 
 def _free_slots(rate: float | None, first_in_seconds: float, ahead_seconds: float) -> int:
@@ -143,6 +162,7 @@ def _slots(rate: float | None, first_slot_at: datetime, number: int) -> Sequence
 
 def _to_send(
     runtime: Runtime,
+    provider: str,
     case: Case,
     attempt_id: UUID,
     asked: inputs.Asked,
@@ -159,6 +179,4 @@ def _to_send(
         metadata=show("job", job.id),
     )
     refusals = job.last_number - job.attempts
-    return Claim(
-        job.id, job.batch_id, attempt_id, job.provider, submission, send_at, lease_until, job.suspect, refusals
-    )
+    return Claim(job.id, job.batch_id, attempt_id, provider, submission, send_at, lease_until, job.suspect, refusals)

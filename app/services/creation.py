@@ -41,7 +41,7 @@ def create(runtime: Runtime, new: NewBatch, lines: Iterable[NewJob | BadLine]) -
         InvalidInput: nothing was stored; the first 100 problems, and how many there are.
         Conflict: the idempotency key belongs to another request.
     """
-    choice = Choice(runtime.settings, new.provider, new.options)
+    choice = Choice(runtime.settings, new.provider, new.options, fallback=new.fallback_provider)
     with JobSpool() as spool:
         problems = _Problems(new.problems_kept)
         _validate(lines, runtime.settings.max_jobs, choice, spool, problems)
@@ -50,6 +50,9 @@ def create(runtime: Runtime, new: NewBatch, lines: Iterable[NewJob | BadLine]) -
         if not spool.total:
             nothing = Problem("There is no job in it.", "/jobs", code="empty_file")
             raise InvalidInput([*problems.first, nothing], problems.total + 1)
+        if choice.provider.name == new.fallback_provider:
+            words = "A batch falls back on another provider than its own."
+            raise InvalidInput([Problem(words, "/fallback_provider", value=new.fallback_provider)])
         return _store(runtime, replace(new, provider=choice.provider.name), spool, problems)
 
 

@@ -25,6 +25,7 @@ def of_batch(runtime: Runtime, new: NewBatch, batch_id: UUID, total: int, now: d
         "owner": new.owner,
         "name": new.name,
         "provider": new.provider,
+        "fallback_provider": new.fallback_provider,
         "options": dict(new.options),
         "metadata_": dict(new.metadata),
         "idempotency_key": new.idempotency_key,

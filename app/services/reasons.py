@@ -13,7 +13,8 @@ from app.store.waiting import Group
 class Snapshot:
     """What is known of a batch, or of one of its jobs, at one moment.
 
-    `holds` are those on the batch and on its provider, and what the settings forbid. `has_tripped`: the breaker has,
+    `provider` takes its queued jobs now. `holds` are those on the batch, on its provider and on the one that stands in
+    for that, and what the settings forbid. `has_tripped`: the breaker has,
     and nothing has succeeded since. `needs_echo`: one has to come back before the batch is submitted from. `before`:
     how many jobs are claimed before the one that is asked about. `usual`: what 99 of 100 of the provider's callbacks
     take, if that is known.
@@ -83,6 +84,8 @@ def _unattended(snapshot: Snapshot) -> Iterator[ReasonView]:
 def _held(snapshot: Snapshot, due: int) -> Iterator[ReasonView]:
     for hold in snapshot.holds:
         words = f"The {hold.scope} is held ({hold.placed_by}): {hold.message}"
+        if hold.scope == "provider" and hold.scope_id != snapshot.provider:
+            words += f" Until that ends, {snapshot.provider} takes its jobs."
         yield ReasonView(hold.reason, words, due, hold.since, hold.until, hold.ends)
     if snapshot.needs_echo and not snapshot.holds:
         words = "Before that the service has to reach itself at its public URL once more."
@@ -123,9 +126,10 @@ def _in_order(snapshot: Snapshot) -> Sequence[Group]:
 
 
 def _under_way(snapshot: Snapshot, group: Group) -> ReasonView:
-    code, words, ends = _waiting_for(group, snapshot.provider)
+    code, words, ends = _waiting_for(group, group.provider or snapshot.provider)
     expected_by = None
-    if snapshot.usual and group.sent_at and group.attempt_state is AttemptState.WAITING:
+    is_usual = group.attempt_state is AttemptState.WAITING and group.provider == snapshot.provider
+    if snapshot.usual and group.sent_at and is_usual:
         expected_by = group.sent_at + snapshot.usual
     return ReasonView(code, words, group.jobs, group.since, group.until, ends, expected_by)
 

@@ -33,6 +33,7 @@ def batch_view(
         owner=row.owner,
         name=row.name,
         provider=row.provider,
+        fallback_provider=row.fallback_provider,
         status=status,
         options=row.options,
         metadata=row.metadata_,

@@ -7,7 +7,19 @@ from typing import Any
 from uuid import UUID
 
 from app.runtime import LOOKUPS_AT_ONCE, Runtime
-from app.services import budgets, clocks, echoes, files, finalizing, latencies, lookups, orphans, removal, silence
+from app.services import (
+    budgets,
+    clocks,
+    echoes,
+    fallbacks,
+    files,
+    finalizing,
+    latencies,
+    lookups,
+    orphans,
+    removal,
+    silence,
+)
 from app.services.brakes import SILENCE
 from app.services.moves import move
 from app.states import JobState
@@ -87,7 +99,9 @@ def _look_ahead(runtime: Runtime, worker: str, off_seconds: float | None, *, is_
         held = holds.standing(connection, now, "provider")
         instants = [jobs.next_alarm(connection), *(hold.until for hold in held), *echoes.next_at(runtime, connection)]
         for provider in sorted(set(runtime.providers) - {hold.scope_id for hold in held if hold.reason != SILENCE}):
-            claim_at = jobs.next_claim(connection, provider)
+            queues = (provider, *fallbacks.stands_in_for(runtime, connection, provider, now))
+            claims_at = [jobs.next_claim(connection, queue) for queue in queues]
+            claim_at = min((at for at in claims_at if at is not None), default=None)
             if claim_at is not None and claim_at <= now:
                 due.append(provider)
             if claim_at is not None:

@@ -42,14 +42,16 @@ class BadLine:
 class NewBatch:
     """A validated batch without its jobs. Durations in seconds; None takes the setting.
 
-    Without a `provider` the model in its options, or in those of its first job, says where it goes. `input_file_id` is
-    what the submitter called the file that the jobs were read from; `files_lifetime_seconds` is how long its result
-    files are to be had after its end, None: as long as the batch.
+    Without a `provider` the model in its options, or in those of its first job, says where it goes; while that is out
+    of order, its queued jobs go to the `fallback_provider`. `input_file_id` is what the submitter called the file that
+    the jobs were read from; `files_lifetime_seconds` is how long its result files are to be had after its end, None: as
+    long as the batch.
     """
 
     owner: str
     name: str | None = None
     provider: str | None = None
+    fallback_provider: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     max_attempts: int | None = None
@@ -194,6 +196,7 @@ class BatchView:
     owner: str
     name: str | None
     provider: str
+    fallback_provider: str | None
     status: BatchStatus
     options: Mapping[str, object]
     metadata: Mapping[str, str]

@@ -1,5 +1,6 @@
 """Why: what an open job, or a batch, waits for, and what ends that."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from app.db import Connection
 from app.errors import NotFound
 from app.ids import show
 from app.runtime import Runtime
-from app.services import brakes, expectations, holds
+from app.services import brakes, expectations, fallbacks, holds
 from app.services.reasons import Snapshot, reasons
 from app.services.shown import hold_view
 from app.services.status import find_batch
@@ -52,21 +53,23 @@ def batch(runtime: Runtime, owner: str | None, batch_id: UUID) -> tuple[ReasonVi
 
 
 def _snapshot(runtime: Runtime, connection: Connection, batch: Any, job_id: UUID | None = None) -> Snapshot:
-    settings, now = runtime.settings.every_provider.get(batch.provider, runtime.settings), runtime.moment().now
-    usual = expectations.usual(expectations.of_providers(runtime, connection), batch.provider)
+    now = runtime.moment().now
+    provider = fallbacks.in_charge(runtime, connection, batch, now)
+    settings = runtime.settings.every_provider.get(provider, runtime.settings)
+    usual = expectations.usual(expectations.of_providers(runtime, connection), provider)
     sent_before = now - usual if usual else None
-    standing = limits.standing(connection, batch.provider, now)
+    standing = limits.standing(connection, provider, now)
     beats = workers.listing(connection, since=now - timedelta(hours=1))
-    limit = limits.get(connection, batch.provider)
+    limit = limits.get(connection, provider)
     last_sweep_at = beats[0].swept_at if beats else None
     return Snapshot(
         now=now,
-        provider=batch.provider,
+        provider=provider,
         cancel_requested_at=batch.cancel_requested_at,
         expires_at=batch.expires_at,
-        holds=_holds(runtime, connection, batch),
+        holds=_holds(runtime, connection, batch, [*dict.fromkeys((batch.provider, provider))]),
         has_tripped=standing.has_tripped,
-        needs_echo=brakes.needs_echo(runtime.settings, batch.provider, limit, batch.created_at, now),
+        needs_echo=brakes.needs_echo(runtime.settings, provider, limit, batch.created_at, now),
         in_flight=standing.in_flight,
         max_in_flight=settings.max_in_flight,
         next_slot_at=limit.next_slot_at if limit is not None and settings.rate_per_second else None,
@@ -78,9 +81,9 @@ def _snapshot(runtime: Runtime, connection: Connection, batch: Any, job_id: UUID
     )
 
 
-def _holds(runtime: Runtime, connection: Connection, batch: Any) -> tuple[HoldView, ...]:
-    """Those on the batch, then those on its provider, what the settings forbid first."""
+def _holds(runtime: Runtime, connection: Connection, batch: Any, providers: Sequence[str]) -> tuple[HoldView, ...]:
+    """Those on the batch, then those on its providers, what the settings forbid first."""
     now = runtime.moment().now
     on_batch = hold_rows.on_batches(connection, [batch.id], now).get(batch.id, ())
-    on_provider = [hold for hold in hold_rows.standing(connection, now, "provider") if hold.scope_id == batch.provider]
-    return (*holds.by_settings(runtime, [batch.provider]), *map(hold_view, on_batch), *map(hold_view, on_provider))
+    on_providers = [hold for hold in hold_rows.standing(connection, now, "provider") if hold.scope_id in providers]
+    return (*holds.by_settings(runtime, providers), *map(hold_view, on_batch), *map(hold_view, on_providers))

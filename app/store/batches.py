@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, exists, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, select, update
 
 from app.models import batches, each_literally, jobs
 from app.states import OPEN_JOB_STATES
@@ -51,6 +51,21 @@ def lock(connection: Connection, batch_ids: Iterable[UUID]) -> Mapping[UUID, Row
     """These batches, locked in the order of their ids; always before any of their jobs."""
     query = select(batches).where(batches.c.id.in_(sorted(set(batch_ids))), _IS_THERE).order_by(batches.c.id)
     return {row.id: row for row in connection.execute(query.with_for_update())}
+
+
+def fall_back_on(provider: str) -> ColumnElement[bool]:
+    """That open batches fall back on this provider; a condition, to be part of queries."""
+    return exists().where(_falls_back_on(provider))
+
+
+def falling_back_on(connection: Connection, provider: str) -> Sequence[str]:
+    """The providers of open batches that fall back on this one."""
+    query = select(batches.c.provider).distinct().where(_falls_back_on(provider))
+    return connection.execute(query.order_by(batches.c.provider)).scalars().all()
+
+
+def _falls_back_on(provider: str) -> ColumnElement[bool]:
+    return and_(batches.c.fallback_provider == provider, batches.c.finalized_at.is_(None))
 
 
 def change(connection: Connection, batch_id: UUID, **values: object) -> None:

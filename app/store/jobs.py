@@ -1,6 +1,7 @@
 """Jobs: the only place that writes a job's state."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -56,19 +57,22 @@ def are_due(provider: str, now: datetime, *, suspect: bool) -> ColumnElement[boo
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Eligible:
+    """Which batches may be submitted from: none of those `held`, none created after `created_by`, if that is set, and
+    then only those that fall back on `fallback`."""
+
+    held: Sequence[UUID] = ()
+    created_by: datetime | None = None
+    fallback: str | None = None
+
+
 def claimable(
-    connection: Connection,
-    provider: str,
-    now: datetime,
-    limit: int,
-    *,
-    suspect: bool,
-    held: Sequence[UUID],
-    created_by: datetime | None = None,
+    connection: Connection, provider: str, now: datetime, limit: int, eligible: Eligible, *, suspect: bool
 ) -> Mapping[UUID, tuple[Case, inputs.Asked]]:
     """Up to `limit` queued jobs that are due, oldest alarm first, each locked; what others hold is passed over.
 
-    A batch that is cancelled, expired, held or newer than `created_by` gives none.
+    A batch that is cancelled, expired or not `eligible` gives none.
     """
     query = (
         select(jobs, *inputs.ASKED)
@@ -78,18 +82,24 @@ def claimable(
             are_due(provider, now, suspect=suspect),
             batches.c.cancel_requested_at.is_(None),
             batches.c.expires_at > now,
+            *_of_batches(eligible),
         )
         .order_by(jobs.c.due_at, jobs.c.id)
         .limit(limit)
         .with_for_update(of=jobs, skip_locked=True)
     )
-    if held:
-        query = query.where(jobs.c.batch_id.not_in(held))
-    if created_by is not None:
-        query = query.where(batches.c.created_at <= created_by)
     rows = connection.execute(query).all()
     cases = _cases(connection, rows)
     return {row.id: (cases[row.id], inputs.asked(row)) for row in rows}
+
+
+def _of_batches(eligible: Eligible) -> Iterator[ColumnElement[bool]]:
+    if eligible.held:
+        yield jobs.c.batch_id.not_in(eligible.held)
+    if eligible.created_by is not None:
+        yield batches.c.created_at <= eligible.created_by
+    if eligible.fallback is not None:
+        yield batches.c.fallback_provider == eligible.fallback
 
 
 def lock(connection: Connection, job_ids: Iterable[UUID]) -> Mapping[UUID, Case]:

@@ -10,18 +10,19 @@ from sqlalchemy import Connection, Row, and_, exists, select, update
 
 from app.models import holds as hold_rows
 from app.models import limits
-from app.store import attempts, breakers, dialects, holds, jobs
+from app.store import attempts, batches, breakers, dialects, holds, jobs
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How a provider stands: what it has of ours, whether a suspect is due for it, whether its breaker has tripped and
-    a submit is under way that tries it, and all holds (scope, id and reason)."""
+    a submit is under way that tries it, whether open batches fall back on it, and all holds (scope, id and reason)."""
 
     in_flight: int
     has_suspect: bool
     has_tripped: bool
     is_submitting: bool
+    is_fallback: bool
     held: Sequence[tuple[str, str, str]]
 
     @property
@@ -60,13 +61,21 @@ def standing(connection: Connection, provider: str, now: datetime) -> Standing:
         exists().where(jobs.are_due(provider, now, suspect=True)).label("has_suspect"),
         breakers.tripped(provider).label("has_tripped"),
         and_(breakers.tripped(provider), attempts.submitting(provider)).label("is_submitting"),
+        batches.fall_back_on(provider).label("is_fallback"),
     ).subquery()
     beside = counted.outerjoin(hold_rows, holds.stand(now))
     columns = (hold_rows.c.scope, hold_rows.c.scope_id, hold_rows.c.reason)
     rows = connection.execute(select(counted, *columns).select_from(beside)).all()
     held = [(row.scope, row.scope_id, row.reason) for row in rows if row.scope is not None]
     found = rows[0]
-    return Standing(found.in_flight, bool(found.has_suspect), bool(found.has_tripped), bool(found.is_submitting), held)
+    return Standing(
+        found.in_flight,
+        bool(found.has_suspect),
+        bool(found.has_tripped),
+        bool(found.is_submitting),
+        bool(found.is_fallback),
+        held,
+    )
 
 
 def get(connection: Connection, provider: str) -> Row[Any] | None:

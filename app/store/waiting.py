@@ -17,8 +17,8 @@ from app.store.jobs import are_due
 class Group:
     """Open jobs that wait for the same: how many, since when the first does, and when the first alarm rings.
 
-    `attempt_state` is that of the current attempt, None before the first; `is_due`: their alarm has rung;
-    `is_overdue`: their callback should have come. `sent_at` is when the first was sent.
+    `attempt_state` and `provider` are those of the current attempt, None before the first; `is_due`: their alarm has
+    rung; `is_overdue`: their callback should have come. `sent_at` is when the first was sent.
     """
 
     state: JobState
@@ -30,6 +30,7 @@ class Group:
     until: datetime
     is_overdue: bool = False
     sent_at: datetime | None = None
+    provider: str | None = None
 
 
 def groups(
@@ -55,6 +56,7 @@ def groups(
         select(
             jobs.c.state,
             attempts.c.state.label("attempt_state"),
+            attempts.c.provider,
             is_due.label("is_due"),
             jobs.c.suspect,
             func.count().label("jobs"),
@@ -65,7 +67,7 @@ def groups(
         )
         .outerjoin(attempts, attempts.c.id == jobs.c.current_attempt_id)
         .where(jobs.c.batch_id == batch_id, jobs.c.state.in_(each_literally(OPEN_JOB_STATES)))
-        .group_by(jobs.c.state, "attempt_state", "is_due", "is_overdue", jobs.c.suspect)
+        .group_by(jobs.c.state, "attempt_state", attempts.c.provider, "is_due", "is_overdue", jobs.c.suspect)
     )
     if job_id is not None:
         query = query.where(jobs.c.id == job_id)
@@ -80,6 +82,7 @@ def groups(
             row.until,
             bool(row.is_overdue),
             row.sent_at,
+            row.provider,
         )
         for row in connection.execute(query)
     ]

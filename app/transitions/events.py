@@ -7,9 +7,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A worker takes the job: the attempt exists before the provider hears of it."""
+    """A worker takes the job for a provider: the attempt exists before that hears of it."""
 
     attempt_id: UUID
+    provider: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ def claimed(case: Case, event: Claimed, moment: Moment) -> Step:
     if job.state is not JobState.QUEUED:
         return Step(case, Outcome.LATE)
     attempt = Attempt(
-        event.attempt_id, job.last_number + 1, job.provider, AttemptState.SUBMITTING, created_at=moment.now
+        event.attempt_id, job.last_number + 1, event.provider, AttemptState.SUBMITTING, created_at=moment.now
     )
     claimed = Case(job, {**case.attempts, attempt.id: attempt}).with_job(
         state=JobState.SUBMITTING,
-        due_at=moment.timing_of(job.provider).lease_until(moment.now),
+        due_at=moment.timing_of(event.provider).lease_until(moment.now),
         current_attempt_id=attempt.id,
         attempts=job.attempts + 1,
         last_number=attempt.number,

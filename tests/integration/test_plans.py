@@ -135,10 +135,12 @@ def _analyze(database: Database) -> None:
 
 def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
     """What every claim, every sweep and every callback asks."""
-    claimable = partial(jobs.claimable, provider=PROVIDER, now=now(), limit=10, held=[])
+    claimable = partial(jobs.claimable, provider=PROVIDER, now=now(), limit=10, eligible=jobs.Eligible())
+    older, unheld = jobs.Eligible(created_by=now()), jobs.Eligible([UUID(int=1)])
+    falling = jobs.Eligible(fallback="second")
     return {
         "standing": lambda connection: limits.standing(connection, PROVIDER, now()),
-        "claimable of older batches": lambda connection: claimable(connection, suspect=False, created_by=now()),
+        "claimable of older batches": lambda connection: claimable(connection, eligible=older, suspect=False),
         "waiting long": lambda connection: attempts.is_any_waiting_since(connection, PROVIDER, now()),
         "claimed too long": lambda connection: jobs.overdue(connection, JobState.SUBMITTING, now(), 500),
         "overdue": lambda connection: jobs.overdue(connection, JobState.WAITING, now(), 500),
@@ -146,7 +148,9 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
         "next claim": lambda connection: jobs.next_claim(connection, PROVIDER),
         "claimable": lambda connection: claimable(connection, suspect=False),
         "claimable suspects": lambda connection: claimable(connection, suspect=True),
-        "claimable beside a hold": lambda connection: claimable(connection, suspect=False, held=[UUID(int=1)]),
+        "claimable beside a hold": lambda connection: claimable(connection, eligible=unheld, suspect=False),
+        "claimable for another": lambda connection: claimable(connection, eligible=falling, suspect=False),
+        "falling back": lambda connection: batches.falling_back_on(connection, PROVIDER),
         "has open jobs": lambda connection: batches.has_open_jobs(connection, batch_id),
         "open in batch": lambda connection: jobs.open_in_batch(connection, batch_id, 500),
         "expired": lambda connection: batches.expired(connection, now()),

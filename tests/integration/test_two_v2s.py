@@ -1,7 +1,5 @@
 """Two providers that call back: every body is judged by, and learned of, the provider of its attempt."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -9,61 +7,18 @@ import pytest
 from freezegun.api import FrozenDateTimeFactory
 
 from app.clock import now
-from app.providers.base import Accepted
-from app.providers.hive_v2 import HiveV2
 from app.runtime import Runtime
-from app.services import batches, claims, creation, doctor, installation, submission, why
-from app.services.claims import Claim
-from app.services.views import NewBatch, NewJob
+from app.services import batches, doctor, installation, submission, why
 from tests.conftest import MakeRuntime
-from tests.factories import deliver, inbox_rows, job, record, states, sweep
-from tests.fakes import FakeProvider, failure, success
+from tests.factories import deliver, inbox_rows, job, states, sweep
+from tests.fakes import failure, success
 from tests.learning import learning_from
-
-FILE = """
-[second]
-kind = "hive_v2"
-base_url = "http://127.0.0.1:9"
-keys = ["key"]
-permanent_codes = ["5"]
-max_in_flight = 1000
-"""
-
-
-class Second(FakeProvider):
-    """Judges failures by codes of its own."""
-
-    name = "second"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._real = HiveV2(base_url="http://127.0.0.1:9", keys=("k",), permanent_codes=("5",), name="second")
+from tests.twins import FILE, accepted, submit, with_second
 
 
 @pytest.fixture
 def both(make_runtime: MakeRuntime, tmp_path: Path) -> Runtime:
-    return with_second(make_runtime, tmp_path, FILE)
-
-
-def with_second(make_runtime: MakeRuntime, folder: Path, text: str) -> Runtime:
-    path = folder / "providers.toml"
-    path.write_text(text)
-    runtime = make_runtime(providers=path, max_in_flight=1000)
-    return replace(runtime, providers={**runtime.providers, "second": Second()})
-
-
-def submit(runtime: Runtime, provider: str, number: int = 1) -> UUID:
-    jobs = [NewJob(f"job-{each}", "x", {}) for each in range(number)]
-    return creation.create(runtime, NewBatch(owner="alice", provider=provider), jobs).batch.id
-
-
-def accepted(runtime: Runtime, provider: str, number: int = 1) -> Sequence[Claim]:
-    """So many jobs of a new batch, which this provider has accepted."""
-    submit(runtime, provider, number)
-    found = claims.claim(runtime, provider, number, is_idle=True)
-    for claimed in found:
-        record(runtime, claimed, Accepted(f"task-{claimed.job_id.hex}", 200))
-    return found
+    return with_second(make_runtime, tmp_path)
 
 
 @pytest.mark.parametrize(("provider", "state"), [("hive_v2", "queued"), ("second", "failed")])

@@ -61,7 +61,7 @@ def apply(case: Case, event: Event, seconds: float = 0.0) -> Case:
 
 
 def claim(case: Case, seconds: float = 0.0) -> Case:
-    return apply(case, Claimed(uuid4()), seconds)
+    return apply(case, Claimed(uuid4(), "hive_v2"), seconds)
 
 
 def current_id(case: Case) -> UUID:
@@ -126,7 +126,7 @@ STAGES: dict[str, Callable[[], Case]] = {
 }
 
 EVENTS: dict[str, Callable[[UUID], Event]] = {
-    "claimed": lambda _: Claimed(uuid4()),
+    "claimed": lambda _: Claimed(uuid4(), "hive_v2"),
     "acked": ack,
     "outcome unknown": unknown,
     "refused": refused,
@@ -236,7 +236,7 @@ def test_the_table_names_every_event() -> None:
 
 def test_a_claim_opens_the_next_attempt_under_a_lease() -> None:
     attempt_id = uuid4()
-    case = apply(new_job(), Claimed(attempt_id), 5)
+    case = apply(new_job(), Claimed(attempt_id, "hive_v2"), 5)
     assert case.job.due_at == at(5 + 15).now
     assert (case.job.attempts, case.job.last_number, case.job.current_attempt_id) == (1, 1, attempt_id)
     assert case.attempts == {
@@ -621,7 +621,7 @@ def test_only_a_worker_that_lived_to_tell_clears_the_suspicion(told: str) -> Non
     case = apply(claim(new_job()), AlarmRang(), 15)
     case = apply(case, AlarmRang(), 45)
     assert case.job.suspect
-    case = apply(case, Claimed(ATTEMPT_ID), 100)
+    case = apply(case, Claimed(ATTEMPT_ID, "hive_v2"), 100)
     assert case.job.suspect
     event, is_cleared = SURVIVED[told]
     assert apply(case, event, 115).job.suspect is not is_cleared

@@ -103,6 +103,9 @@ class BatchFields(Input):
     provider: str | None = Field(
         default=None, description="Whom to ask; by default the one that has the model, or else the first configured."
     )
+    fallback_provider: str | None = Field(
+        default=None, description="Who takes its queued jobs while the other is out of order: held, or gone."
+    )
     max_attempts: Annotated[int, Field(ge=1, le=20)] | None = Field(
         default=None, description="Submits of one job that may reach the provider."
     )

@@ -77,6 +77,7 @@ class BatchOut(Output):
     id: BatchId
     name: str | None
     provider: str
+    fallback_provider: str | None = Field(description="Who takes its queued jobs while `provider` is out of order.")
     status: BatchStatus
     options: dict[str, Json]
     metadata: dict[str, str]

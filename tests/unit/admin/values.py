@@ -30,6 +30,7 @@ def a_batch(counts: dict[str, int] | None = None, **changes: Any) -> BatchView:
         "owner": "dev",
         "name": "spring",
         "provider": "hive_v2",
+        "fallback_provider": None,
         "status": "in_progress",
         "options": {},
         "metadata": {},
