@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.clock import now
 from app.runtime import Runtime, build
 from app.sandbox import SandboxConfig
 from app.sandbox.config import MODELS
@@ -43,7 +45,8 @@ def chatting(
         path = folder / "providers.toml"
         path.write_text(PROVIDERS.format(url=server.url))
         settings = make_settings(database_url=database_url, providers=path, sender=sender)
-        runtime = build(settings, RecordingDoorbell())
+        # The database knows nothing of a frozen clock.
+        runtime = replace(build(settings, RecordingDoorbell()), database_clock=lambda _: now())
         try:
             yield runtime
         finally:

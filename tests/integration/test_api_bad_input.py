@@ -66,6 +66,8 @@ ENVELOPES: dict[str, tuple[dict[str, Any], str]] = {
     "metadata of a wrong type": ({"jobs": [GOOD], "metadata": {"a": 1}}, "/metadata/a"),
     "too much metadata": ({"jobs": [GOOD], "metadata": {str(n): "" for n in range(17)}}, "/metadata"),
     "an unknown provider": ({"jobs": [GOOD], "provider": "hive_v9"}, "/provider"),
+    "an unknown fallback": ({"jobs": [GOOD], "fallback_provider": "hive_v9"}, "/fallback_provider"),
+    "a fallback on itself": ({"jobs": [GOOD], "fallback_provider": "hive_v2"}, "/fallback_provider"),
     "no attempts": ({"jobs": [GOOD], "max_attempts": 0}, "/max_attempts"),
     "true for attempts": ({"jobs": [GOOD], "max_attempts": True}, "/max_attempts"),
     "half an attempt": ({"jobs": [GOOD], "max_attempts": 1.5}, "/max_attempts"),
@@ -74,7 +76,6 @@ ENVELOPES: dict[str, tuple[dict[str, Any], str]] = {
     "neither reject nor skip": ({"jobs": [GOOD], "on_invalid": "ignore"}, "/on_invalid"),
     "bad default options": ({"jobs": [GOOD], "options": {"max_tokens": 0}}, "/options/max_tokens"),
     "unknown default options": ({"jobs": [GOOD], "options": {"mode": "m"}}, "/options/mode"),
-    "a model that nobody has": ({"jobs": [GOOD], "options": {"model": "m"}}, "/options/model"),
 }
 
 JOBS: dict[str, tuple[Any, str]] = {

@@ -246,7 +246,7 @@ def test_the_command_is_content_with_a_healthy_installation(runtime: Runtime) ->
         told = run(runtime, *arguments)
         assert (told.exit_code, "BAD" in told.stdout) == (0, False), told.stdout
     lines = run(runtime, "--bodies").stdout.splitlines()
-    assert len(lines) == 10 + len(invariants.ALL) + 1
+    assert len(lines) == 11 + len(invariants.ALL) + 1
     assert lines[0].startswith("ok    database                    reachable, at 0")
 
 

@@ -248,7 +248,7 @@ def test_the_end_is_never_expected_after_the_batch_expires(busy: Runtime) -> Non
 
 
 def test_a_rate_that_is_lower_than_the_pace_counts(busy: Runtime) -> None:
-    slow = with_settings(busy, busy.settings.model_copy(update={"rate_per_second": 1.0}))
+    slow = learning_from(busy, rate_per_second=1.0)
     end = batch(slow, submit(slow, *["x"] * 100)).expected_end
     assert end is not None
     assert end.earliest - now() > timedelta(seconds=75)

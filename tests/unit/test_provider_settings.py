@@ -46,7 +46,7 @@ def test_v3_needs_a_key_and_knows_the_rest(path: Path) -> None:
     assert (v3.max_output_tokens, v3.calls_back, v3.stream) == (2048, False, False)
     assert (v3.submit_timeout_seconds, v3.lease_seconds, v3.unknown_grace_seconds) == (120, 135, 30)
     assert settings(path, V3).longest_lease_seconds == 135
-    assert load().longest_lease_seconds == 45
+    assert load().longest_lease_seconds == 30
 
 
 def test_what_a_provider_does_not_say_it_has_of_the_settings(path: Path) -> None:
