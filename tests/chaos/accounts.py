@@ -16,7 +16,8 @@ from tests.e2e.books import Books
 COMMIT = timedelta(seconds=5)
 """How long a callback may wait for its commit; a claim that comes in that time can't know of it."""
 
-UNKNOWN, UNANSWERED, FAILED, LATE = "unknown outcome", "lost callback", "failed task", "late callback"
+UNKNOWN, FAILED, LATE = "unknown outcome", "failed task", "late callback"
+IN_VAIN, NO_SUCH_TASK = "asked twice in vain", "no such task"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Patience:
     def of(self, attempt: Any) -> timedelta:
         """From the attempt's creation, which is its claim."""
         if attempt.acked_at is not None:
-            return self.callback
+            return self.callback * (1 + attempt.had_more_time)
         return self.grace + (self.lease if attempt.error_code == "lease_expired" else timedelta(0))
 
 
@@ -78,8 +79,8 @@ def forgotten(books: Books) -> list[str]:
     """Callbacks that the provider was told 200 for, and that are not in the inbox."""
     kept: Counter[str] = Counter()
     for row in books.callbacks:
-        if row.job_id is not None:
-            kept[f"job_{row.job_id.hex}"] += row.times
+        if row.job_id is not None:  # what was read back came once without having been sent
+            kept[f"job_{row.job_id.hex}"] += row.times - (row.source == "read_back")
     answered = Counter(sale.job for sale in books.sales for status in sale.statuses if status == 200)
     return [
         f"{shown}: {number} callbacks were answered 200, {kept[shown]} are kept"
@@ -104,7 +105,7 @@ def payments(books: Books, patience: Patience) -> Payments:
     answered_at = _answered_at(books)
     paid_twice = [shown for shown, number in books.sold.items() if number > 1 and shown in books.job]
     for shown, attempts in books.attempts.items():
-        found = list(_reasons(attempts, answered_at.get(shown), patience))
+        found = list(_reasons(books, attempts, answered_at.get(shown), patience))
         good = [reason for reason, fault in found if fault is None]
         unexplained += [f"{shown}: {fault}" for _, fault in found if fault is not None]
         missing = books.sold[shown] - 1 - len(good)
@@ -115,7 +116,9 @@ def payments(books: Books, patience: Patience) -> Payments:
     return Payments(len(paid_twice), reasons, unexplained)
 
 
-def _reasons(attempts: Sequence[Any], answered_at: Any, patience: Patience) -> Iterator[tuple[str, str | None]]:
+def _reasons(
+    books: Books, attempts: Sequence[Any], answered_at: Any, patience: Patience
+) -> Iterator[tuple[str, str | None]]:
     """Why each attempt that was followed by another was given up, and what is wrong with that."""
     counted = [each for each in attempts if each.state != "refused"]
     for before, after in pairwise(counted):
@@ -124,21 +127,30 @@ def _reasons(attempts: Sequence[Any], answered_at: Any, patience: Patience) -> I
         elif before.state == "failed":
             yield FAILED, None
         elif before.state == "completed" and before.finished_at >= after.created_at:
-            yield LATE, _too_soon(before, after, after.created_at, patience)
+            yield LATE, _too_soon(books, before, after, after.created_at, patience)
         elif before.state == "timed_out":
-            reason = UNKNOWN if before.acked_at is None else UNANSWERED
-            yield reason, _too_soon(before, after, before.finished_at, patience)
+            yield _gave_up(before), _too_soon(books, before, after, before.finished_at, patience)
         else:
             yield "", f"attempt {after.number} came after one that was {before.state}"
     if counted and answered_at is not None and answered_at < counted[-1].created_at:
         yield "", f"attempt {counted[-1].number} came after its answer was kept"
 
 
-def _too_soon(before: Any, after: Any, given_up_at: Any, patience: Patience) -> str | None:
+def _gave_up(attempt: Any) -> str:
+    """In a word. An ack that came when it was given up as unknown changes nothing: it kept that reason."""
+    if attempt.acked_at is None or attempt.error_code != "timed_out":
+        return UNKNOWN
+    return IN_VAIN if attempt.had_more_time else NO_SUCH_TASK
+
+
+def _too_soon(books: Books, before: Any, after: Any, given_up_at: Any, patience: Patience) -> str | None:
+    """What else should have been done before the job was bought again: waiting, or asking."""
     waited, needed = given_up_at - before.created_at, patience.of(before)
-    if waited >= needed and after.created_at >= given_up_at:
-        return None
-    return f"attempt {before.number} was waited for {waited.total_seconds():.1f} of {needed.total_seconds():.1f} s"
+    if waited < needed or after.created_at < given_up_at:
+        return f"attempt {before.number} was waited for {waited.total_seconds():.1f} of {needed.total_seconds():.1f} s"
+    if books.was_given_up_unasked(before, after, patience.callback):
+        return f"attempt {before.number} has a task that nobody asked for"
+    return None
 
 
 def _answered_at(books: Books) -> Mapping[str, Any]:

@@ -18,7 +18,9 @@ def at(seconds: float) -> datetime:
 
 
 def job(custom_id: str = "job/0", batch: UUID = BATCH, created: float = 0.0) -> Any:
-    return SimpleNamespace(id=uuid4(), batch_id=batch, custom_id=custom_id, created_at=at(created), finished_at=None)
+    return SimpleNamespace(
+        id=uuid4(), batch_id=batch, custom_id=custom_id, created_at=at(created), finished_at=None, source="callback"
+    )
 
 
 def attempt(
@@ -29,9 +31,12 @@ def attempt(
     *,
     acked: float | None = None,
     error_code: str | None = None,
+    asked: bool = False,
+    task_id: str | None = None,
 ) -> Any:
-    """One that was claimed and sent at `created`."""
+    """One that was claimed and sent at `created`. `asked`: for its task, at the end of a first time-out, in vain."""
     return SimpleNamespace(
+        id=uuid4(),
         number=number,
         state=state,
         created_at=at(created),
@@ -39,16 +44,27 @@ def attempt(
         acked_at=None if acked is None else at(acked),
         finished_at=None if finished is None else at(finished),
         error_code=error_code,
+        had_more_time=asked,
+        provider_task_id=task_id,
     )
 
 
-def callback(job_id: UUID, received: float, outcome: str = "applied", detail: str | None = None, times: int = 1) -> Any:
-    return SimpleNamespace(job_id=job_id, received_at=at(received), outcome=outcome, detail=detail, times=times)
+def callback(attempt_id: UUID, job_id: UUID, received: float, outcome: str, source: str) -> Any:
+    """An answer that came once, by itself or when asked for."""
+    return SimpleNamespace(
+        attempt_id=attempt_id,
+        job_id=job_id,
+        received_at=at(received),
+        outcome=outcome,
+        source=source,
+        detail=None,
+        times=1,
+    )
 
 
-def sale(shown: str | None, *statuses: int | None) -> Sale:
+def sale(shown: str | None, *statuses: int | None, task_id: str | None = None) -> Sale:
     """A task that was booked, and how its callbacks were answered."""
-    return Sale(uuid4().hex, shown, "", START, (), statuses, Decimal("0.1"))
+    return Sale(task_id or uuid4().hex, shown, "", START, (), statuses, Decimal("0.1"))
 
 
 class Planted:
@@ -61,16 +77,25 @@ class Planted:
         self._sales: list[Sale] = []
 
     def put(
-        self, row: Any, attempts: list[Any], *, sold: int = 1, answered: float | None = None, outcome: str = "applied"
+        self,
+        row: Any,
+        attempts: list[Any],
+        *,
+        sold: int = 1,
+        answered: float | None = None,
+        outcome: str = "applied",
+        source: str = "callback",
     ) -> str:
-        """A job with its attempts, sold so often, its answer kept then; its id."""
+        """A job with its attempts, sold so often, the answer to its last attempt kept then; its id."""
         shown = f"job_{row.id.hex}"
         self._jobs.append(row)
         self._attempts[shown] = attempts
-        self._sales += [sale(shown, *([200] if number == 0 and answered is not None else [])) for number in range(sold)]
+        delivered = [200] if answered is not None and source == "callback" else []
+        self._sales += [sale(shown, *(delivered if number == 0 else [])) for number in range(sold)]
         if answered is not None:
-            self._callbacks.append(callback(row.id, answered, outcome))
+            self._callbacks.append(callback(attempts[-1].id, row.id, answered, outcome, source))
             row.finished_at = at(answered) if outcome == "applied" else None
+            row.source = source
         return shown
 
     def sell(self, of: Sale) -> None:

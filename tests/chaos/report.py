@@ -33,6 +33,7 @@ class Report:
     doubled: Sequence[str]
     forgotten: Sequence[str]
     payments: Payments
+    saved: int
     sales: int
     billed: Decimal
     recoveries: Sequence[Recovery]
@@ -50,6 +51,7 @@ class Report:
             "paid without a reason": self.payments.unexplained,
             "recovered too late": self.late,
             "open without a reason": self.unexplained_open,
+            "saved by asking": [] if self.saved else ["no answer was read back"],
             "no kill hit": [phase for phase in PHASES if not self.hits.get(phase)],
             "also": self.others,
         }
@@ -70,6 +72,7 @@ class Report:
             f"results doubled: {len(self.doubled)}",
             f"callbacks answered 200 and not kept: {len(self.forgotten)}",
             f"paid twice: {self.payments.paid_twice} ({reasons}), unexplained: {len(self.payments.unexplained)}",
+            f"saved by asking: {self.saved} answers were read back",
             f"sold by the provider: {self.sales:,} tasks, for {self.billed}",
             *(self._longest(kind) for kind in self.bounds),
             f"open jobs that nobody could explain: {len(self.unexplained_open)}",
@@ -107,6 +110,7 @@ def judge(ran: Ran) -> Report:
         doubled=accounts.doubled(promised, lines, ran.books),
         forgotten=accounts.forgotten(ran.books),
         payments=accounts.payments(ran.books, patience()),
+        saved=ran.books.saved,
         sales=len(ran.books.sales),
         billed=ran.books.billed,
         recoveries=found,

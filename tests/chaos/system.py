@@ -14,10 +14,12 @@ from typing import Self
 from tests.chaos.marked import FOLDER
 from tests.chaos.proxy import Proxy
 from tests.chaos.supervisor import Supervisor, Watched
-from tests.e2e.procfile import PROCESSES, TIMES, Process, environment, settings_of_production, until
+from tests.e2e.procfile import OF_SANDBOX, PROCESSES, TIMES, Process, environment, settings_of_production, until
 from tests.servers import Postgres, Redis, free_port
 
-SETTINGS = TIMES | {
+SETTINGS = {
+    **TIMES,
+    **OF_SANDBOX,
     "MAX_ATTEMPTS": "30",  # however often it is hit, a job has to end well
     "MAX_IN_FLIGHT": "300",
     "LOG_LEVEL": "WARNING",

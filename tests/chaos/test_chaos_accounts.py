@@ -21,10 +21,10 @@ def good() -> Planted:
     return planted
 
 
-def sold_twice(first: object, answered: float = 20, outcome: str = "applied") -> Planted:
-    """A job whose second attempt was claimed after ten seconds."""
+def sold_twice(first: object, answered: float = 20, outcome: str = "applied", again: float = 10) -> Planted:
+    """A job whose second attempt was claimed `again` seconds after the start."""
     planted = Planted()
-    second = attempt(2, "completed", 10, answered, acked=10.5)
+    second = attempt(2, "completed", again, answered, acked=again + 0.5)
     planted.put(job(), [first, second], sold=2, answered=answered, outcome=outcome)
     return planted
 
@@ -82,16 +82,18 @@ def test_a_callback_that_was_answered_200_and_is_not_there_is_forgotten() -> Non
     [
         (attempt(1, "timed_out", 0, 7.5, error_code="lease_expired"), "unknown outcome"),
         (attempt(1, "timed_out", 0, 3.5, error_code="connection_lost"), "unknown outcome"),
-        (attempt(1, "timed_out", 0, 6.6, acked=0.5, error_code="timed_out"), "lost callback"),
+        (attempt(1, "timed_out", 0, 7.5, acked=11, error_code="lease_expired"), "unknown outcome"),
+        (attempt(1, "timed_out", 0, 9.5, acked=0.5, error_code="timed_out"), "no such task"),
+        (attempt(1, "timed_out", 0, 13, acked=0.5, error_code="timed_out", asked=True), "asked twice in vain"),
         (attempt(1, "failed", 0, 1, acked=0.5, error_code="5"), "failed task"),
         (attempt(1, "completed", 0, 20, acked=0.5), "late callback"),
     ],
 )
 def test_who_was_waited_for_as_promised_may_be_paid_twice(first: object, reason: str) -> None:
-    planted = sold_twice(first)
+    planted = sold_twice(first, again=15)
     if reason == "late callback":
         planted = Planted()
-        planted.put(job(), [first, attempt(2, "superseded", 10, 20)], sold=2, answered=20)
+        planted.put(job(), [first, attempt(2, "superseded", 15, 20)], sold=2, answered=20)
     found = payments(planted.books(), PATIENCE)
     assert (found.paid_twice, dict(found.reasons), found.unexplained) == (1, {reason: 1}, [])
 
@@ -118,6 +120,39 @@ def test_a_job_that_was_bought_again_with_its_answer_at_hand_has_no_reason(
     lost_callback = attempt(1, "timed_out", 0, 7, acked=0.5, error_code="timed_out")
     assert payments(sold_twice(lost_callback, at_hand, outcome).books(), PATIENCE).unexplained != []
     assert payments(sold_twice(lost_callback, unknown, outcome).books(), PATIENCE).unexplained == []
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        attempt(1, "timed_out", 0, 9.5, acked=0.5, error_code="timed_out", task_id="task-1"),
+        attempt(1, "completed", 0, 20, acked=0.5, task_id="task-1"),
+    ],
+    ids=["that was lost", "that was late"],
+)
+def test_a_task_that_the_provider_has_and_was_not_asked_for_is_no_reason_to_pay_again(first: object) -> None:
+    planted = Planted()
+    shown = planted.put(job(), [first, attempt(2, "superseded", 15, 20)], answered=20)
+    planted.sell(sale(shown, task_id="task-1"))
+    assert payments(planted.books(), PATIENCE).unexplained == [
+        f"{shown}: attempt 1 has a task that nobody asked for",
+        f"{shown} was sold 2 times, with reasons for 0: []",
+    ]
+
+
+def test_who_was_asked_in_vain_is_waited_for_twice() -> None:
+    asked = attempt(1, "timed_out", 0, 9.5, acked=0.5, error_code="timed_out", asked=True, task_id="task-1")
+    (found, _) = payments(sold_twice(asked).books(), PATIENCE).unexplained
+    assert found.endswith("attempt 1 was waited for 9.5 of 12.0 s")
+
+
+def test_an_answer_that_was_read_back_is_saved_and_stands_for_no_callback() -> None:
+    planted = good()
+    shown = planted.put(job("job/1"), [attempt(1, "completed", 0, 7, acked=0.5)], answered=7, source="read_back")
+    assert planted.books().saved == 1
+    assert forgotten(planted.books()) == []
+    planted.sell(sale(shown, 200))
+    assert forgotten(planted.books()) == [f"{shown}: 1 callbacks were answered 200, 0 are kept"]
 
 
 def test_a_sale_that_no_attempt_accounts_for_has_no_reason() -> None:

@@ -23,6 +23,7 @@ GOOD = Report(
     doubled=[],
     forgotten=[],
     payments=Payments(2, Counter({"unknown outcome": 2}), []),
+    saved=12,
     sales=802,
     billed=Decimal("0.1"),
     recoveries=[Recovery("lost ring", "batch_1", 0.4, 0.3)],
@@ -38,6 +39,7 @@ def test_a_good_report_says_so() -> None:
     assert "jobs lost: 0" in shown
     assert "results doubled: 0" in shown
     assert "paid twice: 2 (unknown outcome 2), unexplained: 0" in shown
+    assert "saved by asking: 12 answers were read back" in shown
     assert "longest recovery, lost ring: 0.4 s" in shown
     assert "longest recovery, killed worker: none" in shown
     assert shown.endswith("all is well")
@@ -61,6 +63,10 @@ def test_whatever_should_not_be_is_complained_of(bad: dict[str, object]) -> None
     assert len(report.complaints) == 1
     assert str(report).endswith(": this")
     assert "all is well" not in str(report)
+
+
+def test_a_run_in_which_no_answer_was_read_back_is_complained_of() -> None:
+    assert replace(GOOD, saved=0).complaints == ["saved by asking: no answer was read back"]
 
 
 def test_a_phase_that_no_kill_has_hit_is_complained_of() -> None:

@@ -14,6 +14,7 @@ from tests.e2e.client import Asked, Client
 from tests.e2e.procfile import TIMES
 
 COUNTED_NOT = "refused"
+_CALLBACK = timedelta(seconds=float(TIMES["CALLBACK_TIMEOUT_SECONDS"]))
 
 
 def every_accepted_job_is_there_once(client: Client, books: Books) -> None:
@@ -80,12 +81,16 @@ def every_further_submit_had_a_reason(books: Books) -> None:
             if before.state == "timed_out":
                 assert before.finished_at - before.created_at >= _patience(before), before
                 assert after.created_at >= before.finished_at, (before, after)
+            assert not books.was_given_up_unasked(before, after, _CALLBACK), before
 
 
 def every_callback_that_was_answered_is_kept(books: Books) -> None:
+    """What was read back may have been called back too, and is then one body that came so often."""
     answered = Counter(status for sale in books.sales for status in sale.statuses)
-    kept = sum(row.times for row in books.callbacks)
-    assert answered[200] <= kept <= answered.total(), (answered, kept)
+    came = [row for row in books.callbacks if row.source == "callback"]
+    kept = sum(row.times for row in books.callbacks) - (len(books.callbacks) - len(came))
+    assert answered[200] <= kept, (answered, kept)
+    assert len(came) <= answered.total(), (answered, len(came))
     assert {row.outcome for row in books.callbacks} <= {"applied", "late", "invalid"}
 
 
@@ -126,7 +131,7 @@ def _was_late(before: Any, after: Any) -> bool:
 
 
 def _patience(attempt: Any) -> timedelta:
-    waits = ["CALLBACK_TIMEOUT_SECONDS" if attempt.acked_at else "UNKNOWN_GRACE_SECONDS"]
+    waits = ["CALLBACK_TIMEOUT_SECONDS" if attempt.acked_at else "UNKNOWN_GRACE_SECONDS"] * (1 + attempt.had_more_time)
     if attempt.error_code == "lease_expired":
         waits.append("LEASE_SECONDS")
     return timedelta(seconds=sum(float(TIMES[name]) for name in waits))

@@ -5,7 +5,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Protocol
@@ -70,6 +70,26 @@ class Books:
         """How many tasks were booked for each job."""
         return Counter(sale.job for sale in self.sales)
 
+    @cached_property
+    def task_ids(self) -> frozenset[str]:
+        """Those of all tasks that the provider has, and can be asked for."""
+        return frozenset(sale.task_id for sale in self.sales)
+
+    @property
+    def saved(self) -> int:
+        """How many jobs have an answer that was asked for when its callback was overdue, instead of paid for again."""
+        return sum(row.source == "read_back" for row in self.jobs)
+
+    def was_given_up_unasked(self, attempt: Any, after: Any, time_out: timedelta) -> bool:
+        """Whether nobody asked for an attempt's task before its job was submitted again, though the provider has it.
+
+        Who was asked and had no answer to give gets a second time-out. An ack that came later is no help.
+        """
+        given_up_at = {"timed_out": attempt.finished_at, "completed": after.created_at}.get(attempt.state)
+        if given_up_at is None or attempt.acked_at is None or attempt.acked_at + time_out > given_up_at:
+            return False
+        return not attempt.had_more_time and attempt.provider_task_id in self.task_ids
+
     @property
     def all_attempts(self) -> Sequence[Any]:
         return [attempt for attempts in self.attempts.values() for attempt in attempts]
@@ -94,6 +114,7 @@ class Books:
             f"sold: {len(self.sales)} tasks, to {sum(number > 1 for number in self.sold.values())} jobs more than one",
             f"refused: {len(self.refused)}; billed: {self.billed}, of which the results told {self.told}",
             f"attempts: {dict(endings.most_common())}",
+            f"saved by asking: {self.saved} answers",
             f"callbacks: {sum(row.times for row in self.callbacks)}, different ones: {dict(outcomes)}",
         )
         return "\n".join(lines)
@@ -104,7 +125,8 @@ def read(installation: Installation) -> Books:
     sales, refused = _ledger(installation.sandbox_url)
     database = Database(installation.database_url)
     with database.reading() as connection:
-        of_jobs = connection.execute(select(jobs, job_results.c.text).outerjoin(job_results)).all()
+        results = (job_results.c.text, job_results.c.source)
+        of_jobs = connection.execute(select(jobs, *results).outerjoin(job_results)).all()
         of_attempts: dict[str, list[Any]] = {ids.show("job", row.id): [] for row in of_jobs}
         for attempt in connection.execute(select(attempts).order_by(attempts.c.job_id, attempts.c.number)):
             of_attempts[ids.show("job", attempt.job_id)].append(attempt)

@@ -13,6 +13,7 @@ from typing import Self
 
 import requests
 
+from app.cli.service import SANDBOX_TASK_PATH
 from tests.servers import Postgres, Redis, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +30,8 @@ TIMES = {
     "BACKOFF_MAX_SECONDS": "1",
     "SWEEP_SECONDS": "0.5",
 }
+OF_SANDBOX = {"HIVE_TASK_PATH": SANDBOX_TASK_PATH}
+"""The sandbox can be asked for its tasks."""
 
 
 def until(is_so: Callable[[], bool], seconds: float, what: str) -> None:
@@ -85,7 +88,7 @@ class Production:
     def __init__(self, *, profile: str, workers: int, **settings: str) -> None:
         self._profile = profile
         self._number = workers
-        self._settings = TIMES | settings
+        self._settings = TIMES | OF_SANDBOX | settings
         self._owned = ExitStack()
         self.workers: list[Process] = []
 
