@@ -23,6 +23,7 @@ LARGE_SHARE = 0.05
 _AGAIN_SECONDS = 0.2
 _PATIENCE_SECONDS = 120.0
 _PADDING = " and so on" * 4000
+_OPEN = ("queued", "submitting", "waiting")
 _FINALS = ("completed", "failed", "cancelled")
 
 
@@ -97,13 +98,18 @@ class Load(Client):
         reasons: Sequence[Mapping[str, Any]] = answer.json()["reasons"]
         return reasons
 
-    def open_jobs(self, batch_id: str) -> Sequence[str]:
-        """Up to 50 jobs of a batch that are open."""
+    def open_jobs(self, batch_id: str, most: int) -> Sequence[str]:
+        """Jobs of a batch that are open, up to so many of each state."""
         found = []
-        for state in ("queued", "submitting", "waiting"):
-            answer = self._patiently("GET", f"{self._url}/{batch_id}/jobs?state={state}&limit=50")
+        for state in _OPEN:
+            answer = self._patiently("GET", f"{self._url}/{batch_id}/jobs?state={state}&limit={most}")
             found += [job["id"] for job in answer.json()["items"]]
         return found
+
+    def is_open(self, job_id: str) -> bool:
+        """Whether a job still is."""
+        answer = self._patiently("GET", f"{self._url.removesuffix('batches')}jobs/{job_id}")
+        return answer.json()["state"] in _OPEN
 
     def _guarded(self, run: Any) -> None:
         try:

@@ -39,6 +39,7 @@ class Report:
     recoveries: Sequence[Recovery]
     bounds: Mapping[str, Bound]
     late: Sequence[str]
+    asked: int
     unexplained_open: Sequence[str]
     others: Sequence[str] = ()
 
@@ -51,6 +52,7 @@ class Report:
             "paid without a reason": self.payments.unexplained,
             "recovered too late": self.late,
             "open without a reason": self.unexplained_open,
+            "why": [] if self.asked else ["no open job was asked about"],
             "saved by asking": [] if self.saved else ["no answer was read back"],
             "no kill hit": [phase for phase in PHASES if not self.hits.get(phase)],
             "also": self.others,
@@ -75,7 +77,7 @@ class Report:
             f"saved by asking: {self.saved} answers were read back",
             f"sold by the provider: {self.sales:,} tasks, for {self.billed}",
             *(self._longest(kind) for kind in self.bounds),
-            f"open jobs that nobody could explain: {len(self.unexplained_open)}",
+            f"open jobs asked about: {self.asked}, not explained: {len(self.unexplained_open)}",
             *(shown or ["all is well"]),
         ]
         return "\n".join(lines)
@@ -116,7 +118,8 @@ def judge(ran: Ran) -> Report:
         recoveries=found,
         bounds=bounds,
         late=recovery.exceeded(found, bounds),
-        unexplained_open=ran.unexplained_open,
+        asked=ran.questions.asked,
+        unexplained_open=ran.questions.unexplained,
         others=[*ran.verifications, *_unwell(ran), *ran.system.supervisor.unasked],
     )
 

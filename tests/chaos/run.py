@@ -9,6 +9,7 @@ from random import Random
 from tests.chaos import plan
 from tests.chaos.faults import Faults
 from tests.chaos.load import Load
+from tests.chaos.questions import Questions
 from tests.chaos.system import System
 from tests.e2e import books
 from tests.e2e.books import Books
@@ -30,8 +31,8 @@ class Ran:
     load: Load
     faults: Faults
     books: Books
+    questions: Questions
     seconds: float
-    unexplained_open: Sequence[str]
     verifications: Sequence[str]
 
 
@@ -46,6 +47,7 @@ class Run:
         self._steps = plan.steps(system.database, kills, self._random)
         log, of_load = system.folder / "accepted.ndjson", Random(f"load {seed}")  # a thread of its own draws from it
         self._load = Load(system.url, system.key, log, jobs, of_load)
+        self._questions = Questions(self._load, self._random)
         self._seen = (0, time.monotonic())
 
     def run(self) -> Ran:
@@ -55,17 +57,19 @@ class Run:
         self._load.start()
         try:
             self._hurt()
-            unexplained = self._unexplained()
             while not self._load.is_done:
                 self._wait()
         finally:
             self._load.stop()
         seconds = time.monotonic() - began
         read = books.read(self._system)
-        return Ran(self._system, self._load, self._faults, read, seconds, unexplained, self._unsound())
+        return Ran(self._system, self._load, self._faults, read, self._questions, seconds, self._unsound())
 
     def _hurt(self) -> None:
-        """One fault after the other, each with its share of the jobs, so that none finds the system idle."""
+        """One fault after the other, each with its share of the jobs, so that none finds the system idle.
+
+        After each, when all that it took away is there again, the service is asked what open jobs wait for.
+        """
         share = self._jobs // (len(self._steps) + 1)
         self._load.give(share)
         if self._system.database == "postgresql":
@@ -76,6 +80,7 @@ class Run:
             self._load.check()
             step(self._faults)
             _tell(f"{self._load.jobs_ended:6} jobs over: {self._faults.done[-1]}")
+            self._questions.ask()
         self._load.give(self._jobs)
 
     def _wait_for(self, ended: int) -> None:
@@ -96,15 +101,6 @@ class Run:
     def _waiting(self) -> list[str]:
         found = {batch_id: self._load.why(batch_id) for batch_id in self._load.open_batches()}
         return [f"{batch_id}: {[reason['code'] for reason in reasons]}" for batch_id, reasons in found.items()]
-
-    def _unexplained(self) -> list[str]:
-        """Open jobs, right after the last fault, of which the service can't say what they wait for."""
-        return [
-            job_id
-            for batch_id in self._load.open_batches()
-            for job_id in self._load.open_jobs(batch_id)
-            if not self._load.why(job_id) and job_id in self._load.open_jobs(batch_id)
-        ]
 
     def _unsound(self) -> list[str]:
         """Batches that do not verify."""

@@ -29,6 +29,7 @@ GOOD = Report(
     recoveries=[Recovery("lost ring", "batch_1", 0.4, 0.3)],
     bounds={"lost ring": Bound("one sweep", 0.5), "killed worker": Bound("lease + sweep", 5)},
     late=[],
+    asked=70,
     unexplained_open=[],
 )
 
@@ -67,6 +68,11 @@ def test_whatever_should_not_be_is_complained_of(bad: dict[str, object]) -> None
 
 def test_a_run_in_which_no_answer_was_read_back_is_complained_of() -> None:
     assert replace(GOOD, saved=0).complaints == ["saved by asking: no answer was read back"]
+
+
+def test_a_run_in_which_no_open_job_was_asked_about_is_complained_of() -> None:
+    assert "open jobs asked about: 70, not explained: 0" in str(GOOD)
+    assert replace(GOOD, asked=0).complaints == ["why: no open job was asked about"]
 
 
 def test_a_phase_that_no_kill_has_hit_is_complained_of() -> None:
