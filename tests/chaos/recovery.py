@@ -27,6 +27,13 @@ BLINDING = (
 worker that is killed leaves another one."""
 
 
+PROVOKED = ("killed worker", "lost answer", "lost callback", "lost ring")
+"""What every plan makes happen. Being asked twice takes a provider that is away, or slow, when it is asked."""
+
+ABSENT = {"sqlite": {"lost ring": "there are none: the broker is a part of the one process, and ends with it"}}
+"""What can't happen on a database, and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recovery:
     """Something that was lost, from its loss until it was found. `seconds` as by the clock, `quiet_seconds` without the
@@ -83,6 +90,12 @@ def exceeded(found: Iterable[Recovery], promised: Mapping[str, Bound]) -> list[s
         for each in found
         if each.quiet_seconds > promised[each.kind].seconds + SLACK_SECONDS
     ]
+
+
+def unmeasured(found: Iterable[Recovery], database: str) -> list[str]:
+    """The kinds that must have happened, and did not: nothing was shown about their bounds."""
+    measured = {each.kind for each in found}
+    return [kind for kind in PROVOKED if kind not in measured and kind not in ABSENT.get(database, {})]
 
 
 Loss = tuple[str, str, datetime, datetime]

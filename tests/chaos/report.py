@@ -51,6 +51,7 @@ class Report:
             "forgotten": self.forgotten,
             "paid without a reason": self.payments.unexplained,
             "recovered too late": self.late,
+            "recovery not measured": recovery.unmeasured(self.recoveries, self.database),
             "open without a reason": self.unexplained_open,
             "why": [] if self.asked else ["no open job was asked about"],
             "saved by asking": [] if self.saved else ["no answer was read back"],
@@ -83,6 +84,8 @@ class Report:
         return "\n".join(lines)
 
     def _longest(self, kind: str) -> str:
+        if kind in (absent := recovery.ABSENT.get(self.database, {})):
+            return f"longest recovery, {kind}: {absent[kind]}"
         of_kind = [each for each in self.recoveries if each.kind == kind]
         bound = self.bounds[kind]
         promised = f"promised {bound.seconds:.1f} s ({bound.words})"

@@ -71,9 +71,10 @@ class Run:
         After each, when all that it took away is there again, the service is asked what open jobs wait for.
         """
         share = self._jobs // (len(self._steps) + 1)
-        self._load.give(share)
         if self._system.database == "postgresql":
-            self._faults.redis_absent(until=lambda: self._wait_for(share // 2))
+            self._faults.redis_absent(until=lambda: self._begin(share))  # the first batch is one that nobody rings for
+        else:
+            self._begin(share)
         for step in self._steps:
             self._load.give(share)
             time.sleep(self._random.uniform(0, GAP_SECONDS))
@@ -83,8 +84,10 @@ class Run:
             self._questions.ask()
         self._load.give(self._jobs)
 
-    def _wait_for(self, ended: int) -> None:
-        while self._load.jobs_ended < ended:
+    def _begin(self, share: int) -> None:
+        """Submit the first jobs, and wait until half of them are over."""
+        self._load.give(share)
+        while self._load.jobs_ended < share // 2:
             self._wait()
 
     def _wait(self) -> None:

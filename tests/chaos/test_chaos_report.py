@@ -8,11 +8,11 @@ import pytest
 
 from tests.chaos.accounts import Payments
 from tests.chaos.marks import PHASES
-from tests.chaos.recovery import Bound, Recovery
+from tests.chaos.recovery import PROVOKED, Bound, Recovery
 from tests.chaos.report import Report
 
 GOOD = Report(
-    database="sqlite",
+    database="postgresql",
     seconds=60,
     jobs=800,
     batches=40,
@@ -26,8 +26,8 @@ GOOD = Report(
     saved=12,
     sales=802,
     billed=Decimal("0.1"),
-    recoveries=[Recovery("lost ring", "batch_1", 0.4, 0.3)],
-    bounds={"lost ring": Bound("one sweep", 0.5), "killed worker": Bound("lease + sweep", 5)},
+    recoveries=[Recovery(kind, "batch_1", 0.4, 0.3) for kind in PROVOKED],
+    bounds={kind: Bound("one sweep", 0.5) for kind in (*PROVOKED, "lost callback, asked twice")},
     late=[],
     asked=70,
     unexplained_open=[],
@@ -42,7 +42,7 @@ def test_a_good_report_says_so() -> None:
     assert "paid twice: 2 (unknown outcome 2), unexplained: 0" in shown
     assert "saved by asking: 12 answers were read back" in shown
     assert "longest recovery, lost ring: 0.4 s" in shown
-    assert "longest recovery, killed worker: none" in shown
+    assert "longest recovery, lost callback, asked twice: none" in shown
     assert shown.endswith("all is well")
 
 
@@ -64,6 +64,18 @@ def test_whatever_should_not_be_is_complained_of(bad: dict[str, object]) -> None
     assert len(report.complaints) == 1
     assert str(report).endswith(": this")
     assert "all is well" not in str(report)
+
+
+@pytest.mark.parametrize("kind", PROVOKED)
+def test_a_recovery_that_was_never_measured_is_complained_of(kind: str) -> None:
+    report = replace(GOOD, recoveries=[each for each in GOOD.recoveries if each.kind != kind])
+    assert report.complaints == [f"recovery not measured: {kind}"]
+
+
+def test_where_no_ring_can_be_lost_the_report_says_so() -> None:
+    report = replace(GOOD, database="sqlite", recoveries=[each for each in GOOD.recoveries if each.kind != "lost ring"])
+    assert report.complaints == []
+    assert "longest recovery, lost ring: there are none" in str(report)
 
 
 def test_a_run_in_which_no_answer_was_read_back_is_complained_of() -> None:
