@@ -22,7 +22,7 @@ __all__ = ["Connection", "Database", "UtcDateTime"]
 # Classes of PostgreSQL's error codes: another transaction was in the way; no connection, not writable, no resources,
 # stopping, failing. Whoever gets the second kind may come again later.
 _BUSY = frozenset({"40", "55"})
-_AWAY = frozenset({"08", "25", "53", "57", "58"})
+_AWAY = frozenset({"08", "25", "53", "57", "58", "XX"})
 _IDLE_SECONDS = 1.0
 _OTHER_SCHEMA = "the database has not the schema of this code"
 _TROUBLES = {
@@ -35,6 +35,7 @@ _TROUBLES = {
     "57014": "the database is too slow: it gave up on a statement",
     "57P": "the database is stopping or starting",
     "58": "the database can't read or write its files",
+    "XX": "the database has a fault of its own, of which its log says more",
     "SQLITE_FULL": "the disk of the database is full",
     "SQLITE_READONLY": "the database is read-only",
     "SQLITE_CANTOPEN": "the database's file can't be opened",

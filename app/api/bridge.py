@@ -23,6 +23,10 @@ class Disconnected(Exception):
     """The client has gone, or was silent for too long, before its request was whole."""
 
 
+class NotTaken(Exception):
+    """The request could not be written to its file; its cause says why. Nothing has been answered."""
+
+
 class Bridge:
     """Takes a thread when a body has arrived, and gives it back when the answer is written, not when it is read."""
 
@@ -31,12 +35,15 @@ class Bridge:
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises NotTaken."""
         with _file() as body, _file() as answer:
             try:
                 async for piece in pieces(receive, self._max_body_bytes):
                     body.write(piece)
             except Disconnected:
                 return
+            except OSError as error:
+                raise NotTaken from error
             body.seek(0)
             outlet = _Outlet(answer, send)
             draining = asyncio.create_task(outlet.drain())

@@ -1,6 +1,8 @@
 """Every error as `application/problem+json` (RFC 9457): what is wrong, where, the limit and the value, nothing more."""
 
+import errno
 import logging
+import os
 import traceback
 from http import HTTPStatus
 from pathlib import Path
@@ -26,6 +28,7 @@ from app.errors import (
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 QUARANTINE_RETRY_SECONDS = 3600  # a person has to look first
+NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 _FRAMES_LOGGED = 8
 
 _STATUS: dict[type[HivebatchError], HTTPStatus] = {
@@ -90,8 +93,10 @@ def no_such_page() -> Response:
     return of_http(werkzeug.exceptions.NotFound())
 
 
-def of_a_fault(error: Exception) -> Response:
-    """The response to a fault of ours."""
+def of_a_fault(error: BaseException) -> Response:
+    """The response to a fault of ours; where there was no room for what came, the client may come again."""
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return of_ours(DatabaseUnavailable(os.strerror(error.errno), "there is no room here for the request"))
     # The message of an exception can hold a prompt or a token, so only its kind and its place are logged.
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES_LOGGED:]
     place = " > ".join(f"{Path(frame.filename).name}:{frame.lineno}:{frame.name}" for frame in frames)

@@ -7,7 +7,7 @@ from flask import Flask, Response
 
 from app.api import errors, render
 from app.api.body import ENVELOPE_BYTES
-from app.api.bridge import Bridge, Disconnected, Message, Receive, Scope, Send, pieces
+from app.api.bridge import Bridge, Disconnected, Message, NotTaken, Receive, Scope, Send, pieces
 from app.api.callbacks import proven
 from app.api.schemas.health import OkOut
 from app.errors import HivebatchError, NotFound
@@ -40,7 +40,7 @@ class Front:
         elif subject is not None:
             await self._receive(subject, receive, send)
         else:
-            await self._bridge(scope, receive, send)
+            await self._pass_on(scope, receive, send)
 
     async def _receive(self, subject: CallbackSubject, receive: Receive, send: Send) -> None:
         try:
@@ -48,6 +48,12 @@ class Front:
         except Disconnected:
             return  # half a body is none
         await _answer(send, await self._take(subject, body))
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._bridge(scope, receive, send)
+        except NotTaken as error:
+            await _answer(send, _messages(errors.of_a_fault(error.__cause__ or error)))
 
     def _proof(self, scope: Scope) -> str | None:
         token = _token(scope, "GET", ECHOES)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import Future
 from uuid import UUID
 
 from app.ids import show
@@ -9,6 +10,7 @@ from app.providers.base import Finished, Lookup, NoReply, NotKnown, Running
 from app.providers.dialogues import Dialogue
 from app.runtime import Runtime
 from app.services import inbox
+from app.services.inbox import Kept
 from app.services.received import read
 from app.states import Attempt, AttemptState, Case
 from app.tokens import CallbackSubject
@@ -34,17 +36,20 @@ def ask(runtime: Runtime, cases: Sequence[Case]) -> Sequence[tuple[UUID, Event]]
     attempts = [attempt for attempt in map(_current, cases) if attempt is not None]
     found = [runtime.asking.start(_look_up(runtime, attempt)) for attempt in attempts]
     running: list[tuple[UUID, Event]] = []
+    keeping: list[Future[Kept]] = []  # waited for at the end, so that they share a commit
     for case, attempt, lookup in zip(cases, attempts, (each.result() for each in found), strict=True):
         logger.info("looked_up", extra={"attempt_id": show("attempt", attempt.id), "found": type(lookup).__name__})
         match lookup:
             case Finished(body=body):
                 subject = CallbackSubject(case.job.batch_id, attempt.id)
-                inbox.keep(runtime, read(runtime, subject, attempt.provider, body, source="read_back")).result()
+                keeping.append(inbox.keep(runtime, read(runtime, subject, attempt.provider, body, source="read_back")))
             case Running() | NoReply():
                 # No reply is no reason to pay again either: it may well be running.
                 running.append((case.job.id, StillRunning(attempt.id)))
             case NotKnown():
                 pass
+    for kept in keeping:
+        kept.result()
     return running
 
 

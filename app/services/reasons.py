@@ -144,6 +144,9 @@ def _waiting_for(group: Group, provider: str) -> tuple[str, str, str]:
     if group.attempt_state is AttemptState.UNKNOWN:
         words = f"{provider} may have accepted it; a callback may still come."
         return "unknown_outcome", words, "its callback comes, or the grace is over and it is submitted again"
+    if group.is_due:
+        words = f"{provider} has it; its callback did not come in time, so it is asked for, where that is possible."
+        return "timing_out", words, "a worker comes to it: it is asked for, and else submitted again"
     ends = "its callback comes, or it times out and is submitted again"
     if group.is_overdue:
         return "overdue", f"{provider} has it; its callback is overdue: 99 of 100 come sooner.", ends

@@ -21,7 +21,7 @@ OVERDUE_SECONDS = 2 * float(SETTINGS["SWEEP_SECONDS"]) + SLACK_SECONDS
 IN_LINE_SECONDS = 15.0
 """The same for a task whose callback is overdue: it is asked for, a few at a time, those due before it first."""
 
-_ASKED_FOR = {"waiting_for_callback", "overdue"}
+_ASKED_FOR = {"timing_out"}
 _NEXT = {"ready", "in_line"}
 _AGAIN_SECONDS = 0.2
 

@@ -31,7 +31,7 @@ def test_a_reason_may_be_over_for_two_sweeps() -> None:
     assert wrong([begun, over]) == f"unknown_outcome was to end {OVERDUE_SECONDS + 0.1:.1f} s ago"
 
 
-@pytest.mark.parametrize("code", ["waiting_for_callback", "overdue"])
+@pytest.mark.parametrize("code", ["timing_out"])
 def test_a_task_may_stand_in_line_to_be_asked_for(code: str) -> None:
     lost = reason(code, until=10)
     begun, allowed, over = (said(seconds, lost) for seconds in (9, 10 + IN_LINE_SECONDS, 10.1 + IN_LINE_SECONDS))

@@ -1,6 +1,7 @@
 """Trouble with the database is said plainly, loses nothing that was accepted, and is over when it is over."""
 
 import html
+import json
 import logging
 import re
 import resource
@@ -16,12 +17,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import event, text
 
 from app import create_app
+from app.api.front import Front
 from app.db import Database
 from app.providers.base import Submission
 from app.runtime import Runtime, build
 from app.services import keys
 from app.store import schema
 from migrations import runner
+from tests.asgi import arriving, call
 from tests.conftest import make_settings
 from tests.factories import drain, inbox_rows, states, submit, token_of
 from tests.fakes import FakeProvider, RecordingDoorbell, success
@@ -43,7 +46,8 @@ class Site:
         self.client: FlaskClient = checked_client(create_app(self.runtime))
         self.page = create_app(self.runtime).test_client()
         _log_in(self.page)
-        self.alice = Rest(self.client, keys.create(self.runtime, "alice", "tests").secret)
+        self.key = keys.create(self.runtime, "alice", "tests").secret
+        self.alice = Rest(self.client, self.key)
         self.batch_id = submit(self.runtime, "a")
         drain(self.runtime)
 
@@ -110,6 +114,17 @@ def half_migrated(database: Database) -> Iterator[None]:
         connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": schema.HEAD})
 
 
+@contextmanager
+def no_file_may_grow() -> Iterator[None]:
+    """None of this process, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
 # --- a file ---
 
 
@@ -147,12 +162,8 @@ def test_a_file_that_the_system_lets_grow_no_more_is_trouble_that_passes(
     caplog.set_level(logging.WARNING)
     with site.runtime.database.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
-    try:
+    with no_file_may_grow():
         site.assert_troubled("disk")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert all("disk" in trouble for trouble in told(caplog))
     site.assert_well()
 
@@ -197,6 +208,22 @@ def test_a_server_that_is_killed_and_started_again_is_found_again(
     site.assert_troubled("the database")
     site.assert_troubled("can't be reached")
     server.start()
+    site.assert_well()
+    site.runtime.close()
+
+
+def test_a_request_that_web_has_no_room_for_is_to_come_again(
+    server: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = Site(server.create_database("room"))
+    large = json.dumps({"jobs": jobs(*["b" * 60_000] * 6)}).encode()
+    headers = [("Authorization", f"Bearer {site.key}"), ("Content-Type", "application/json")]
+    with no_file_may_grow():
+        flask = site.alice.post("/api/batches", {"jobs": jobs(*["b" * 60_000] * 6)})
+        front = call(Front(site.client.application), "POST /api/batches", arriving(large), headers=headers)
+    assert (flask.status_code, front.status) == (503, 503)
+    assert int(flask.headers["Retry-After"]) == int(front.headers["retry-after"]) > 0
+    assert told(caplog) == {"there is no room here for the request"}
     site.assert_well()
     site.runtime.close()
 

@@ -77,6 +77,10 @@ def test_a_job_that_the_provider_has_waits_for_its_callback_until_it_times_out(
     record(alive, claimed, Accepted("task-1", 200))
     clock.tick(5)
     assert only(alive, batch_id)[:3] == ("waiting_for_callback", "12:00:03", "12:01:03")
+    clock.tick(55)
+    code, _, until, ends = only(alive, batch_id)
+    assert (code, until) == ("timing_out", "12:01:03")
+    assert ends == "a worker comes to it: it is asked for, and else submitted again"
 
 
 def test_a_submit_of_unknown_outcome_waits_out_its_grace(alive: Runtime) -> None:
