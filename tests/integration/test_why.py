@@ -208,7 +208,7 @@ def test_a_callback_that_is_overdue_without_a_worker_is_nobodys(alive: Runtime, 
     batch_id = submit(alive, "a")
     record(alive, take_one(alive), Accepted("task-1", 200))
     clock.tick(200)
-    assert codes(alive, batch_id) == ["no_worker", "waiting_for_callback"]
+    assert codes(alive, batch_id) == ["no_worker", "timing_out"]
 
 
 def test_settings_that_forbid_to_submit_are_named(alive: Runtime) -> None:
