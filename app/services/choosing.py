@@ -48,9 +48,9 @@ class Choice:
             provider = self.made(_model(job.options))
         except InvalidInput as error:
             return iter([_placed(problem, job) for problem in error.problems])
-        return iter(()) if job.fault else self._problems(provider, job)
+        return iter(()) if job.fault else self._faults(provider, job)
 
-    def _problems(self, provider: ProviderSettings, job: NewJob) -> Iterator[Problem]:
+    def _faults(self, provider: ProviderSettings, job: NewJob) -> Iterator[Problem]:
         """The fallback has to be able to do it too, with a model of its own where it has none of that name."""
         model = _model({**self._defaults, **job.options})
         if model is not None and not self._settings.takes(provider, model):

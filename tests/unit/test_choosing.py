@@ -100,3 +100,16 @@ def test_a_fault_that_is_known_is_not_found_again(settings_with: MakeSettings) -
     tools = NewJob("a", "a", {"model": "hivebatch/hive_v2", "chat": {"tools": [{}]}})
     assert [problem.pointer for problem in choice.problems_of(tools)] == ["/tools"]
     assert list(choice.problems_of(tools._replace(fault=Problem("No tools.")))) == []
+
+
+def test_a_fallback_has_to_be_able_to_do_each_job_with_a_model_of_its_own(settings_with: MakeSettings) -> None:
+    choice = Choice(settings_with(), "own", {}, fallback="hive_v2")
+    assert list(choice.problems_of(NewJob("a", "a", {"model": "own/one"}))) == []
+    tools = NewJob("b", "b", {"model": "own/one", "chat": {"tools": [{}]}}, 2, "/body")
+    assert [(problem.pointer, problem.line) for problem in choice.problems_of(tools)] == [("/body/tools", 2)]
+    assert list(Choice(settings_with(), "own", {}).problems_of(tools)) == []
+
+
+def test_a_fallback_has_to_exist(settings_with: MakeSettings) -> None:
+    with pytest.raises(InvalidInput, match="Unknown provider; known: hive_v2, hive_v3, own"):
+        Choice(settings_with(), "own", {}, fallback="nobody")
