@@ -36,6 +36,8 @@ from app.retry import Timing
 HIVE_V2 = "hive_v2"
 """The provider of the `HIVEBATCH_HIVE_*` settings."""
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 
 class Settings(BaseSettings):
     """Read from `HIVEBATCH_*` in the environment; a secret also from the file named by `HIVEBATCH_*_FILE`."""
@@ -151,7 +153,13 @@ class Settings(BaseSettings):
         4_000_000, description="Bytes of one callback; of a larger one the first 64 KB are kept."
     )
 
-    @field_validator("secret_key", "hive_key", "hive_permanent_codes", mode="before")
+    webhook_private_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (),
+        description="Networks, comma-separated, as `10.1.0.0/16`, that webhooks may be sent to though they are not "
+        "public.",
+    )
+
+    @field_validator("secret_key", "hive_key", "hive_permanent_codes", "webhook_private_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -398,6 +406,11 @@ class Settings(BaseSettings):
         """Why nothing must be submitted, by the provider in use of which that is so."""
         found = {name: self.refusal_to_submit(name) for name in self.providers_in_use}
         return {name: refusal for name, refusal in found.items() if refusal}
+
+    @property
+    def couriers(self) -> int:
+        """How many webhooks one worker process sends at once: a quarter of what it submits at once."""
+        return max(1, self.connections // 4)
 
     def asks_for_echo(self, provider: str) -> bool:
         """Whether this service has to reach itself at its public URL before it submits to this provider."""

@@ -75,5 +75,9 @@ class QuarantineFull(HivebatchError):
     """Too much that proves nothing waits to be looked at; nothing was stored."""
 
 
+class TooManyAtOnce(HivebatchError):
+    """As many of these as may wait for somebody else wait already; try again in a moment."""
+
+
 class UnsafeConfiguration(HivebatchError):
     """These settings would lose money or data; nothing was started."""

@@ -26,7 +26,16 @@ from sqlalchemy import (
 )
 
 from app.db import UtcDateTime
-from app.states import OPEN_ATTEMPT_STATES, OPEN_JOB_STATES, AttemptState, JobState, Outcome
+from app.states import (
+    END_EVENTS,
+    OPEN_ATTEMPT_STATES,
+    OPEN_JOB_STATES,
+    AttemptState,
+    DeliveryState,
+    EventType,
+    JobState,
+    Outcome,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -64,6 +73,7 @@ def each_literally(states: Iterable[str]) -> list[ColumnElement[str]]:
 
 CLAIMED_JOB_STATES = (JobState.SUBMITTING, JobState.WAITING)
 
+IS_END = _is_in("type", END_EVENTS)
 OPEN_JOB = _is_in("state", OPEN_JOB_STATES)
 OPEN_ATTEMPT = _is_in("state", OPEN_ATTEMPT_STATES)
 NOT_FOLDED = "NOT is_folded"
@@ -112,6 +122,8 @@ batches = Table(
     Column("output_deleted_at", UtcDateTime),
     Column("errors_deleted_at", UtcDateTime),
     Column("fallback_provider", String(64)),
+    # Whom it tells of its end beside the endpoints that hear of every batch.
+    Column("webhook_endpoint_id", Uuid),
     UniqueConstraint("owner", "idempotency_key"),
     Index("ix_batches_owner_id", "owner", "id"),
     _partial("ix_batches_open", "expires_at", where="finalized_at IS NULL"),
@@ -341,6 +353,88 @@ file_pieces = Table(
     Column("file_id", Uuid, ForeignKey("files.id"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("content", LargeBinary, nullable=False),
+)
+
+# Where a submitter hears of its batches. `of_named_batches`: only of those that name its URL.
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("event_types", JSON, nullable=False),
+    Column("of_named_batches", Boolean, nullable=False),
+    Column("secret", String(200), nullable=False),
+    Column("old_secret", String(200)),
+    Column("old_secret_until", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("removed_at", UtcDateTime),
+    Column("failing_since", UtcDateTime),
+    Column("not_before", UtcDateTime),
+    Column("disabled_at", UtcDateTime),
+    Column("disabled_reason", String(500)),
+    Index("ix_webhook_endpoints_owner_id", "owner", "id"),
+    _partial(
+        "uq_webhook_endpoints_named", "owner", "url", where="of_named_batches AND removed_at IS NULL", unique=True
+    ),
+)
+
+# The outbox: what is to be told, written in the transaction in which it happens. `occasion` keeps two of a type apart
+# in one round of a batch; a test has no batch. `forget_at`: from when on it need not be kept, as its batch is gone.
+webhook_events = Table(
+    "webhook_events",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("batch_id", Uuid),
+    Column("round", Integer, nullable=False),
+    Column("occasion", String(64), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("forget_at", UtcDateTime),
+    UniqueConstraint("batch_id", "round", "type", "occasion"),
+    _one_of("type", EventType),
+    Index("ix_webhook_events_owner_created_at", "owner", "created_at"),
+    _partial("uq_webhook_events_end", "batch_id", "round", where=IS_END, unique=True),
+    _partial("ix_webhook_events_forget", "forget_at", where="forget_at IS NOT NULL"),
+)
+
+# An event on its way to one endpoint; `step` counts the tries since it was last put on its way.
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("event_id", Uuid, ForeignKey("webhook_events.id"), nullable=False),
+    Column("endpoint_id", Uuid, ForeignKey("webhook_endpoints.id"), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("due_at", UtcDateTime),
+    Column("tries", Integer, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    UniqueConstraint("event_id", "endpoint_id"),
+    CheckConstraint("(state = 'pending') = (due_at IS NOT NULL)", name="pending_is_due"),
+    _one_of("state", DeliveryState),
+    Index("ix_webhook_deliveries_endpoint_id_id", "endpoint_id", "id"),
+    _partial("ix_webhook_deliveries_due", "due_at", where="state = 'pending'"),
+)
+
+# Each try, written before it is made: one without an end is one whose worker died.
+webhook_tries = Table(
+    "webhook_tries",
+    metadata,
+    Column("delivery_id", Uuid, ForeignKey("webhook_deliveries.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("url", Text, nullable=False),
+    Column("http_status", Integer),
+    Column("error", String(500)),
+    Column("request_head", Text),
+    Column("response_head", Text),
 )
 
 worker_beats = Table(

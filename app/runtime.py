@@ -12,7 +12,10 @@ from app.commits import GroupCommit
 from app.config import Settings
 from app.db import Connection, Database
 from app.errors import UnsafeConfiguration
-from app.outbound import Outside
+from app.outbound.addresses import Guard
+from app.outbound.crowds import Crowds
+from app.outbound.echoes import Outside
+from app.outbound.webhooks import GuardedSender, WebhookSender
 from app.providers import registry
 from app.providers.base import Provider
 from app.providers.senders import Sender, new_sender
@@ -32,6 +35,8 @@ class Runtime:
     """The parts of one process.
 
     `sending` submits, with a sender for each provider, and `asking` looks tasks up, so that none waits for another.
+    `webhook_sender` sends webhooks to where `guard` lets it, and `crowds` keeps a slow receiver from holding up the
+    others; `waiting` counts the requests that may wait for somebody else's answer.
     `drains` keeps to one run a provider. `stopping` is set when the process is to end: nothing new is claimed, what was
     not sent is handed back. `sweeping_due` wakes its sweeper early; `echo_needed` tells it that jobs wait for an echo.
     `clock_is_off` is set while this machine's clock is too far from the database's, which `database_clock` tells.
@@ -53,6 +58,10 @@ class Runtime:
     database_clock: Callable[[Connection], datetime | None] = schema.clock
     echo_needed: threading.Event = field(default_factory=threading.Event)
     outside: Outside = field(default_factory=Outside)
+    guard: Guard = field(default_factory=Guard)
+    webhook_sender: WebhookSender = field(default_factory=lambda: GuardedSender(Guard()))
+    crowds: Crowds = field(default_factory=Crowds)
+    waiting: threading.BoundedSemaphore = field(default_factory=threading.BoundedSemaphore)
     learned: dict[str, float] = field(default_factory=dict)
     callback_commits: GroupCommit[Any, Any] = field(default_factory=GroupCommit)
 
@@ -90,6 +99,7 @@ def build(settings: Settings, doorbell: Doorbell) -> Runtime:
     """
     if not settings.secret_keys:
         raise UnsafeConfiguration("HIVEBATCH_SECRET_KEY is not set (`hivebatch up` makes one of its own)")
+    guard = Guard(allows_loopback=settings.mode == "local", private_networks=settings.webhook_private_networks)
     for name, refusal in settings.refusals.items():
         logger.warning("nothing_is_submitted", extra={"provider": name, "reason": refusal})
     return Runtime(
@@ -104,4 +114,8 @@ def build(settings: Settings, doorbell: Doorbell) -> Runtime:
             for name, each in settings.every_provider.items()
         },
         asking=new_sender(settings, LOOKUPS_AT_ONCE, settings.submit_timeout_seconds),
+        guard=guard,
+        webhook_sender=GuardedSender(guard),
+        crowds=Crowds(max(1, settings.couriers // 2)),
+        waiting=threading.BoundedSemaphore(max(1, settings.web_threads // 4)),
     )

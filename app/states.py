@@ -1,4 +1,4 @@
-"""The states of jobs and attempts: what each means, and what a decision about one needs to know.
+"""The states of jobs, attempts and deliveries: what each means, and what a decision about one needs to know.
 
 The records are named tuples: every callback changes some, and a dataclass takes three times as long to copy.
 """
@@ -56,6 +56,30 @@ class Outcome(StrEnum):
     CONFLICT = "conflict"  # contradicts what is known; a person has to look
     INVALID = "invalid"  # nobody can read it
     ORPHAN = "orphan"  # authentic, but its attempt isn't here
+
+
+class EventType(StrEnum):
+    """What a submitter can be told of a batch. The first four are its ends; they are written whoever listens."""
+
+    COMPLETED = "batch.completed"
+    FAILED = "batch.failed"
+    EXPIRED = "batch.expired"
+    CANCELLED = "batch.cancelled"
+    REVISED = "batch.revised"  # an answer came after the end
+    PROGRESS = "batch.progress"  # a quarter, half, three quarters of its jobs have ended
+    FIRST_FAILURE = "batch.first_failure"
+    PAUSED = "batch.paused"  # by hand, or as its budget is spent
+
+
+END_EVENTS = (EventType.COMPLETED, EventType.FAILED, EventType.EXPIRED, EventType.CANCELLED)
+
+
+class DeliveryState(StrEnum):
+    """Where an event is on its way to one endpoint."""
+
+    PENDING = "pending"  # is tried at `due_at`, or being tried until then
+    DELIVERED = "delivered"  # the receiver answered 2xx
+    FAILED = "failed"  # given up; somebody may have it sent again
 
 
 class Attempt(NamedTuple):

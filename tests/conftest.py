@@ -18,7 +18,7 @@ from app.models import metadata
 from app.runtime import Runtime, build
 from app.services import keys
 from migrations import runner
-from tests.fakes import FakeProvider, RecordingDoorbell
+from tests.fakes import FakeProvider, FakeReceivers, RecordingDoorbell
 from tests.integration.conformance import checked_client
 from tests.servers import Postgres, ServerUnavailable
 
@@ -117,7 +117,12 @@ def make_runtime(database_url: str) -> Iterator[MakeRuntime]:
     def make(**overrides: object) -> Runtime:
         runtime = build(make_settings(database_url=database_url, **overrides), RecordingDoorbell())
         # The database knows nothing of a frozen clock.
-        runtime = replace(runtime, providers={"hive_v2": FakeProvider()}, database_clock=lambda _: now())
+        runtime = replace(
+            runtime,
+            providers={"hive_v2": FakeProvider()},
+            webhook_sender=FakeReceivers(),
+            database_clock=lambda _: now(),
+        )
         made.append(runtime)
         return runtime
 
@@ -137,6 +142,14 @@ def provider(runtime: Runtime) -> FakeProvider:
     """The fake provider of `runtime`."""
     found = runtime.providers["hive_v2"]
     assert isinstance(found, FakeProvider)
+    return found
+
+
+@pytest.fixture
+def receivers(runtime: Runtime) -> FakeReceivers:
+    """Whoever `runtime` sends webhooks to."""
+    found = runtime.webhook_sender
+    assert isinstance(found, FakeReceivers)
     return found
 
 

@@ -3,7 +3,9 @@
 import json
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
+from app.outbound.webhooks import Message, Reply
 from app.providers.base import (
     Accepted,
     Lookup,
@@ -71,6 +73,28 @@ class FakeOutside:
         assert proof
         self.asked.append(url)
         return self.script.popleft() if self.script else self.broken
+
+
+class FakeReceivers:
+    """Everybody who is sent webhooks: `received` is what came; they answer 200 unless `script` says what comes next.
+
+    `usual`, if set, is what they answer every time that the script says nothing of.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[Message] = []
+        self.usual = 200
+        self.script: deque[int | Reply | Callable[[Message], int]] = deque()
+
+    def send(self, message: Message) -> Reply:
+        self.received.append(message)
+        said = self.script.popleft() if self.script else self.usual
+        said = said(message) if callable(said) else said
+        return said if isinstance(said, Reply) else Reply(said, None, "POST / HTTP/1.1", f"HTTP/1.1 {said}")
+
+    def bodies(self) -> list[dict[str, Any]]:
+        """What came, as JSON."""
+        return [json.loads(message.body) for message in self.received]
 
 
 class RecordingDoorbell:

@@ -4,14 +4,15 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from celery import bootsteps
 from celery.worker import WorkController
 
 from app.clock import now
 from app.runtime import Runtime
-from app.services import clocks, submission, sweeps
+from app.services import clocks, deliveries, submission, sweeps
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,9 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no t
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
         self._drains = ThreadPoolExecutor(len(self._runtime.providers), thread_name_prefix="drain")
         self._draining: dict[str, Future[bool]] = {}
+        most = self._runtime.settings.couriers
+        self._couriers = ThreadPoolExecutor(most, thread_name_prefix="courier")
+        self._delivering: set[Future[int]] = set()
         self.failures = 0
 
     def start(self, _worker: WorkController) -> None:
@@ -49,6 +53,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no t
         if self._thread.is_alive():
             self._thread.join()
         self._drains.shutdown(wait=True)
+        self._couriers.shutdown(wait=True)
         self._guarded(lambda runtime: sweeps.end(runtime, self._name))
 
     def _run(self) -> None:
@@ -63,6 +68,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no t
             return self._runtime.settings.sweep_seconds
         for provider in swept.due_providers:
             self._drain(provider)
+        self._deliver(swept.due_webhooks)
         return max(_BREATHER_SECONDS, (swept.next_at - now()).total_seconds())
 
     def _guarded(self, step: Callable[[Runtime], T]) -> T | None:
@@ -80,11 +86,19 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no t
         running = self._draining.get(provider)
         if running is None or running.done():
             drained = self._drains.submit(submission.drain, self._runtime, provider)
-            drained.add_done_callback(_log_error)
+            drained.add_done_callback(partial(_log_error, "drain_failed"))
             self._draining[provider] = drained
 
+    def _deliver(self, due: int) -> None:
+        """Send so many couriers out, as far as there are any; each takes what is due until nothing is."""
+        self._delivering = {courier for courier in self._delivering if not courier.done()}
+        for _ in range(min(due, self._runtime.settings.couriers - len(self._delivering))):
+            courier = self._couriers.submit(deliveries.deliver, self._runtime)
+            courier.add_done_callback(partial(_log_error, "courier_failed"))
+            self._delivering.add(courier)
 
-def _log_error(drained: Future[bool]) -> None:
-    error = drained.exception()
+
+def _log_error(event: str, done: Future[Any]) -> None:
+    error = done.exception()
     if error is not None:
-        logger.error("drain_failed", exc_info=error)
+        logger.error(event, exc_info=error)

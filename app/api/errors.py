@@ -23,6 +23,7 @@ from app.errors import (
     NotFound,
     Problem,
     QuarantineFull,
+    TooManyAtOnce,
 )
 
 PROBLEM_JSON = "application/problem+json"
@@ -37,11 +38,13 @@ _STATUS: dict[type[HivebatchError], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     QuarantineFull: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManyAtOnce: HTTPStatus.TOO_MANY_REQUESTS,
     InputTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _HEADERS: dict[type[HivebatchError], dict[str, str]] = {
     QuarantineFull: {"Retry-After": str(QUARANTINE_RETRY_SECONDS)},
+    TooManyAtOnce: {"Retry-After": str(RETRY_AFTER_SECONDS)},
     NotAuthenticated: {"WWW-Authenticate": 'Bearer realm="hivebatch"'},
     DatabaseUnavailable: {"Retry-After": str(RETRY_AFTER_SECONDS)},
 }

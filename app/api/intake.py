@@ -75,6 +75,7 @@ def _new_batch(said: BatchFields, owner: str, options: Mapping[str, object], *, 
         expires_in_seconds=said.expires_in_seconds,
         skip_invalid=skips,
         budget=None if said.budget is None else Decimal(said.budget),
+        webhook_url=said.webhook_url,
     )
 
 

@@ -68,14 +68,18 @@ class _BeforeDeadline(io.RawIOBase):
         super().close()
 
 
-class _Answer(http.client.HTTPResponse):
+class Answer(http.client.HTTPResponse):
+    """Is read before the deadline of its exchange, or not at all."""
+
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp = io.BufferedReader(_BeforeDeadline(self.fp.detach(), sock))
 
 
-class _Connection(HTTPConnection):
-    response_class = _Answer
+class TimedConnection(HTTPConnection):
+    """Keeps to the times of its exchange, and notes when the first byte leaves."""
+
+    response_class = Answer
     used_at: float = 0.0
 
     @property
@@ -104,13 +108,13 @@ class _Connection(HTTPConnection):
         return response
 
 
-class _TLSConnection(_Connection, HTTPSConnection):
-    pass
+class TimedTLSConnection(TimedConnection, HTTPSConnection):
+    """The same over TLS."""
 
 
 class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls = TimedConnection
 
 
 class _TLSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
+    ConnectionCls = TimedTLSConnection

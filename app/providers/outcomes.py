@@ -34,8 +34,8 @@ def not_accepted(
     return Unknown(f"http_{status}", message, status)
 
 
-def retry_after_seconds(value: str | None) -> float | None:
-    """How long `Retry-After` asks to wait, 0 to 3600 s; None if it says nothing.
+def retry_after_seconds(value: str | None, at_most: float = MAX_RETRY_AFTER_SECONDS) -> float | None:
+    """How long `Retry-After` asks to wait, 0 to `at_most` seconds; None if it says nothing.
 
     It holds seconds or a date (RFC 9110, section 10.2.3).
     """
@@ -44,7 +44,7 @@ def retry_after_seconds(value: str | None) -> float | None:
     seconds = _seconds(value)
     if seconds is None or math.isnan(seconds):
         return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
+    return min(max(seconds, 0.0), at_most)
 
 
 def one_line(text: str, limit: int = 500) -> str:

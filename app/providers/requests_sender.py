@@ -85,10 +85,10 @@ class RequestsSender:
         try:
             return self._exchange(request)
         except FOREIGN_ERRORS as error:
-            cause = _cause(error)
+            cause = cause_of(error)
             if not exchange.may_have_sent:
-                return NotSent(_in_words(cause))
-            return NoAnswer(_code(cause), _in_words(cause))
+                return NotSent(in_words(cause))
+            return NoAnswer(_code(cause), in_words(cause))
 
     def _exchange(self, request: Request) -> Response:
         prepared = _prepared(request)
@@ -125,7 +125,7 @@ def _body(raw: urllib3.HTTPResponse, limit: int) -> bytes:
     return bytes(body[:limit])
 
 
-def _cause(error: Exception) -> BaseException:
+def cause_of(error: Exception) -> BaseException:
     """What the operating system or Python said first, below the layers that requests and urllib3 put around it."""
     layers = (requests.RequestException, urllib3.exceptions.HTTPError)
     return next((inner for inner in _chain(error) if not isinstance(inner, layers)), error)
@@ -143,7 +143,8 @@ def _code(cause: BaseException) -> str:
     return "connection_lost" if isinstance(cause, OSError) else "unreadable_answer"
 
 
-def _in_words(cause: BaseException) -> str:
+def in_words(cause: BaseException) -> str:
+    """What went wrong, for whoever runs the installation."""
     # An error about a header quotes its value, which may be the key.
     if isinstance(cause, ValueError) and not isinstance(cause, ssl.SSLError):
         return type(cause).__name__

@@ -160,6 +160,6 @@ def _reopen(connection: Connection, batch: Any, now: datetime, *, is_first: bool
     values: dict[str, object] = {"finalized_at": None, "cancel_requested_at": None}
     if batch.expires_at <= now:
         values["expires_at"] = now + timedelta(seconds=batch.lifetime_seconds)
-    if is_first:
+    if is_first or batch.finalized_at is not None:  # so that a round ends once
         values["round"] = batch.round + 1
     batches.change(connection, batch.id, **values)

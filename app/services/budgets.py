@@ -10,6 +10,7 @@ from uuid import UUID
 from app.db import Connection
 from app.ids import show
 from app.runtime import Runtime
+from app.services import announcements
 from app.services.shown import money
 from app.services.status import lock_batch
 from app.store import audit, batches, budgets, holds
@@ -40,9 +41,10 @@ def hold(runtime: Runtime, batch_ids: Sequence[UUID]) -> None:
     new = [batch_id for batch_id in batch_ids if all(each.reason != REASON for each in held.get(batch_id, ()))]
     if new:
         with runtime.database.transaction() as connection:
-            batches.lock(connection, new)  # a higher budget may be on its way
+            locked = batches.lock(connection, new)  # a higher budget may be on its way
             for row in budgets.spent(connection, new):
-                _hold(connection, row, now)
+                message = _hold(connection, row, now)
+                announcements.paused(runtime, connection, locked[row.id], REASON, message, now)
 
 
 def settle(runtime: Runtime) -> bool:
@@ -73,9 +75,11 @@ def to_nano(amount: Decimal) -> int:
     return int(amount.scaleb(PLACES))
 
 
-def _hold(connection: Connection, row: Any, now: datetime) -> None:
+def _hold(connection: Connection, row: Any, now: datetime) -> str:
+    """Hold a batch, in the words that are returned."""
     shown = show("batch", row.id)
     message = f"{money(row.cost_nano).normalize():f} of {money(row.budget_nano).normalize():f} is spent."
     hold = {"scope": "batch", "scope_id": shown, "reason": REASON, "message": message, "since": now, "until": None}
     holds.place(connection, hold | {"placed_by": "budget"})
     logger.info("budget_spent", extra={"batch_id": shown})
+    return message

@@ -9,7 +9,7 @@ from uuid import UUID
 from app.errors import Conflict, InvalidInput, Problem
 from app.ids import new_id, show
 from app.runtime import Runtime
-from app.services import finalizing, newrows, status
+from app.services import announcements, endpoints, finalizing, newrows, status
 from app.services.choosing import Choice
 from app.services.shown import batch_view
 from app.services.spool import JobSpool
@@ -42,6 +42,8 @@ def create(runtime: Runtime, new: NewBatch, lines: Iterable[NewJob | BadLine]) -
         Conflict: the idempotency key belongs to another request.
     """
     choice = Choice(runtime.settings, new.provider, new.options, fallback=new.fallback_provider)
+    if new.webhook_url is not None:
+        endpoints.check(runtime, new.webhook_url, "/webhook_url")
     with JobSpool() as spool:
         problems = _Problems(new.problems_kept)
         _validate(lines, runtime.settings.max_jobs, choice, spool, problems)
@@ -68,6 +70,8 @@ def refuse(runtime: Runtime, new: NewBatch, error: InvalidInput) -> Created:
     row = newrows.of_batch(runtime, new, new_id(), 0, now) | problems.columns() | {"finalized_at": now}
     with runtime.database.transaction() as connection:
         stored = batches.add(connection, row)
+        if stored is not None:
+            announcements.ended(runtime, connection, [stored], now)
     if stored is None:
         return _winner(runtime, new)
     logger.info("batch_refused", extra={"batch_id": show("batch", stored.id), "problems": error.total})
@@ -118,6 +122,8 @@ def _store(runtime: Runtime, new: NewBatch, spool: JobSpool, problems: _Problems
     now = runtime.moment().now
     batch_id = new_id()
     row = newrows.of_batch(runtime, new, batch_id, spool.total, now) | problems.columns()
+    if new.webhook_url is not None:
+        row["webhook_endpoint_id"] = endpoints.named(runtime, new.owner, new.webhook_url)
     counted: figures.Figures = {JobState.QUEUED: spool.total - spool.faults, JobState.FAILED: spool.faults}
     has_work = spool.faults < spool.total
     with runtime.database.transaction() as connection:

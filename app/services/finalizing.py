@@ -7,6 +7,7 @@ from uuid import UUID
 from app.db import Connection
 from app.ids import show
 from app.runtime import Runtime
+from app.services import announcements
 from app.store import batches, figures, holds
 
 logger = logging.getLogger(__name__)
@@ -42,12 +43,13 @@ def _settle(runtime: Runtime, batch_ids: Sequence[UUID]) -> None:
     now = runtime.moment().now
     with runtime.database.transaction() as connection:
         found = batches.lock(connection, batch_ids)
-        figures.fold(connection, batch_ids)
+        folded = figures.fold(connection, batch_ids)
         # Asked after the fold: whoever ended a job since then has left figures that are not folded.
         ended = _ended(connection, [batch.id for batch in found.values() if batch.finalized_at is None])
         for batch_id in ended:
             batches.change(connection, batch_id, finalized_at=now)
         holds.lift_from_batches(connection, ended)
+        announcements.settled(runtime, connection, found, folded, frozenset(ended))
     for batch_id in ended:
         logger.info("batch_finalized", extra={"batch_id": show("batch", batch_id)})
 

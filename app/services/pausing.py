@@ -5,6 +5,7 @@ from uuid import UUID
 from app.errors import Conflict
 from app.ids import show
 from app.runtime import Runtime
+from app.services import announcements
 from app.services.status import lock_batch
 from app.store import audit, holds
 
@@ -25,9 +26,12 @@ def pause(runtime: Runtime, owner: str | None, batch_id: UUID, reason: str) -> N
             raise Conflict("The batch has ended; there is nothing to pause.")
         if batch.cancel_requested_at is not None:
             raise Conflict("The batch is being cancelled; there is nothing to pause.")
+        is_new = holds.get(connection, "batch", shown, PAUSED) is None
         row = {"scope": "batch", "scope_id": shown, "reason": PAUSED, "message": reason, "since": now, "until": None}
         holds.place(connection, row | {"placed_by": actor})
         audit.add(connection, now, actor, "batch.pause", shown, reason=reason)
+        if is_new:
+            announcements.paused(runtime, connection, batch, PAUSED, reason, now)
 
 
 def resume(runtime: Runtime, owner: str | None, batch_id: UUID) -> None:

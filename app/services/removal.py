@@ -54,6 +54,6 @@ def remove_chunk(runtime: Runtime, batch_id: UUID) -> bool:
             return False
         if removal.remove_jobs(connection, batch_id, CHUNK) == CHUNK:
             return True
-        removal.remove_rest(connection, batch_id)
+        removal.remove_rest(connection, batch_id, runtime.moment().now)
     logger.info("batch_purged", extra={"batch_id": show("batch", batch_id)})
     return False

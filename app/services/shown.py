@@ -13,6 +13,7 @@ from app.services.views import (
     BatchView,
     CallbackView,
     CostsView,
+    EndStatus,
     HoldView,
     JobView,
     ResultKind,
@@ -62,6 +63,7 @@ def batch_view(
         input_file_id=row.input_file_id,
         deleted_files=frozenset(_deleted(row)),
         files_expire_at=_files_expire_at(row),
+        webhook_id=row.webhook_endpoint_id,
     )
 
 
@@ -93,9 +95,16 @@ def _status(row: Any, *, is_held: bool) -> BatchStatus:
         if row.cancel_requested_at is not None:
             return "cancelling"
         return "paused" if is_held else "in_progress"
+    return end_of(row, row.finalized_at)
+
+
+def end_of(row: Any, ended_at: datetime) -> EndStatus:
+    """What a batch is that ended then."""
+    if not row.total:
+        return "failed"
     if row.cancel_requested_at is not None:
         return "cancelled"
-    return "expired" if row.finalized_at >= row.expires_at else "completed"
+    return "expired" if ended_at >= row.expires_at else "completed"
 
 
 def hold_view(row: Any) -> HoldView:

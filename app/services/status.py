@@ -32,7 +32,7 @@ def batches(runtime: Runtime, owner: str | None, cursor: str | None, limit: int)
     Raises:
         InvalidInput: `cursor` is none of ours.
     """
-    before = None if cursor is None else _read_cursor("batch", cursor)
+    before = None if cursor is None else read_cursor("batch", cursor)
     with runtime.database.reading() as connection:
         rows = batch_rows.page(connection, owner, before, limit + 1)
         views = _views(runtime, connection, rows[:limit])
@@ -163,7 +163,8 @@ def read_states(names: Sequence[str]) -> Sequence[JobState]:
     return [JobState(name) for name in names]
 
 
-def _read_cursor(kind: ids.Kind, cursor: str) -> UUID:
+def read_cursor(kind: ids.Kind, cursor: str) -> UUID:
+    """The id that a page ended with. Raises InvalidInput: it is none."""
     try:
         return ids.read(kind, cursor)
     except NotFound as error:

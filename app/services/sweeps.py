@@ -8,8 +8,10 @@ from uuid import UUID
 
 from app.runtime import LOOKUPS_AT_ONCE, Runtime
 from app.services import (
+    announcements,
     budgets,
     clocks,
+    deliveries,
     echoes,
     fallbacks,
     files,
@@ -33,10 +35,11 @@ FORGET_WORKER_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """When to sweep again, and the providers for which a queued job is due."""
+    """When to sweep again, the providers for which a queued job is due, and how many webhooks are."""
 
     next_at: datetime
     due_providers: tuple[str, ...]
+    due_webhooks: int = 0
 
 
 Step = Callable[[Runtime], bool]
@@ -60,13 +63,14 @@ def sweep(runtime: Runtime, worker: str, run: Callable[[Step], bool | None] | No
 def begin(runtime: Runtime) -> None:
     """What a worker does first: its settings may be new, so what only a person could end is tried once more.
 
-    For the same reason an echo is due.
+    For the same reason an echo is due. And a version from before webhooks may have ended batches until now.
     """
     with runtime.database.transaction() as connection:
         for provider in runtime.providers:
             for reason in ("key_refused", "misconfigured"):
                 holds.lift(connection, "provider", provider, reason)
             echoes.doubt(runtime, connection, provider)
+    announcements.catch_up(runtime)
 
 
 def end(runtime: Runtime, worker: str) -> None:
@@ -87,7 +91,7 @@ def _look_ahead(runtime: Runtime, worker: str, off_seconds: float | None, *, is_
     """The end of a sweep: a sign of life, and when the next is due; at once if a chunk was full.
 
     That is the earliest of the sweep interval, the next alarm, the next claim, the next rate slot, the end of a hold,
-    the next echo. A silent provider is not passed over: its hold lets one job through.
+    the next echo, the next webhook. A silent provider is not passed over: its hold lets one job through.
     """
     now = runtime.moment().now
     with runtime.database.transaction() as connection:
@@ -98,6 +102,8 @@ def _look_ahead(runtime: Runtime, worker: str, off_seconds: float | None, *, is_
     with runtime.database.reading() as connection:
         held = holds.standing(connection, now, "provider")
         instants = [jobs.next_alarm(connection), *(hold.until for hold in held), *echoes.next_at(runtime, connection)]
+        due_webhooks, webhook_at = deliveries.due(runtime, connection)
+        instants.append(webhook_at)
         for provider in sorted(set(runtime.providers) - {hold.scope_id for hold in held if hold.reason != SILENCE}):
             queues = (provider, *fallbacks.stands_in_for(runtime, connection, provider, now))
             claims_at = [jobs.next_claim(connection, queue) for queue in queues]
@@ -110,7 +116,7 @@ def _look_ahead(runtime: Runtime, worker: str, off_seconds: float | None, *, is_
     # What is due already was seen to by this sweep or is another's; it must not make the next one spin.
     ahead: list[datetime] = [instant for instant in instants if instant is not None and instant > now]
     next_at = min([now + timedelta(seconds=runtime.settings.sweep_seconds), *ahead])
-    return Swept(now if is_full else next_at, tuple(due))
+    return Swept(now if is_full else next_at, tuple(due), due_webhooks)
 
 
 def expire_leases(runtime: Runtime) -> bool:
@@ -193,5 +199,6 @@ STEPS: tuple[Step, ...] = (
     latencies.learn,
     files.retire,
     files.remove_marked,
+    deliveries.forget,
     time_out,
 )

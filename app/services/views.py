@@ -11,6 +11,7 @@ from app.errors import Problem
 
 T = TypeVar("T")
 
+EndStatus = Literal["failed", "cancelled", "expired", "completed"]
 BatchStatus = Literal["failed", "cancelled", "expired", "completed", "cancelling", "paused", "in_progress"]
 ResultKind = Literal["output", "errors"]
 
@@ -45,7 +46,7 @@ class NewBatch:
     Without a `provider` the model in its options, or in those of its first job, says where it goes; while that is out
     of order, its queued jobs go to the `fallback_provider`. `input_file_id` is what the submitter called the file that
     the jobs were read from; `files_lifetime_seconds` is how long its result files are to be had after its end, None: as
-    long as the batch.
+    long as the batch. `webhook_url` is told of its end, beside the endpoints that hear of every batch.
     """
 
     owner: str
@@ -62,6 +63,7 @@ class NewBatch:
     request_sha256: str | None = None
     input_file_id: str | None = None
     files_lifetime_seconds: int | None = None
+    webhook_url: str | None = None
     problems_kept: int = 100
 
 
@@ -225,6 +227,7 @@ class BatchView:
     input_file_id: str | None = None
     deleted_files: frozenset[ResultKind] = frozenset()
     files_expire_at: datetime | None = None
+    webhook_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

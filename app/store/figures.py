@@ -1,7 +1,8 @@
 """Figures: what is counted of each batch, kept as the sum of what each transaction changed."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -51,13 +52,24 @@ def not_folded(connection: Connection, limit: int) -> Sequence[UUID]:
     return connection.execute(query).scalars().all()
 
 
-def fold(connection: Connection, batch_ids: Sequence[UUID]) -> None:
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """The figures of a batch, and by how much they had changed since they were folded before."""
+
+    all: Counter[str] = field(default_factory=Counter)
+    new: Counter[str] = field(default_factory=Counter)
+
+
+def fold(connection: Connection, batch_ids: Sequence[UUID]) -> Mapping[UUID, Folded]:
     """Make one row of all that a batch has. What is committed meanwhile stays beside it, for the next time."""
     taken = delete(batch_figures).where(batch_figures.c.batch_id.in_(batch_ids)).returning(*batch_figures.c)
-    sums: dict[UUID, Counter[str]] = defaultdict(Counter)
+    folded = {batch_id: Folded() for batch_id in batch_ids}
     for row in connection.execute(taken):
-        sums[row.batch_id].update(_figures(row))
-    add(connection, sums, is_folded=True)
+        folded[row.batch_id].all.update(_figures(row))
+        if not row.is_folded:
+            folded[row.batch_id].new.update(_figures(row))
+    add(connection, {batch_id: each.all for batch_id, each in folded.items()}, is_folded=True)
+    return folded
 
 
 def drift(connection: Connection, batch_id: UUID) -> Figures:

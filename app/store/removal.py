@@ -16,6 +16,7 @@ from app.models import (
     jobs,
     purged_batches,
 )
+from app.store import events
 
 
 def mark(connection: Connection, batch_id: UUID, now: datetime) -> None:
@@ -58,8 +59,9 @@ def remove_jobs(connection: Connection, batch_id: UUID, limit: int) -> int:
     return len(chosen)
 
 
-def remove_rest(connection: Connection, batch_id: UUID) -> None:
-    """Delete a batch that has no job left."""
+def remove_rest(connection: Connection, batch_id: UUID, now: datetime) -> None:
+    """Delete a batch that has no job left; what is to be told of it is told first."""
+    events.forget_of_batch(connection, batch_id, now)
     for table in (callbacks, batch_figures):
         connection.execute(delete(table).where(table.c.batch_id == batch_id))
     connection.execute(delete(batches).where(batches.c.id == batch_id))

@@ -14,7 +14,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from app.clock import now
 from app.db import Connection, Database
 from app.ids import show
-from app.models import attempts, batches, callbacks, job_inputs, job_results, jobs
+from app.models import attempts, batches, callbacks, job_inputs, job_results, jobs, webhook_events
 from app.providers.base import Accepted, Unknown
 from app.runtime import Runtime
 from app.services import creation, doctor, matching, orphans, quarantine
@@ -87,6 +87,7 @@ def ids_of_rows(runtime: Runtime) -> Named:
         found = {row.custom_id: row.id for row in connection.execute(select(jobs))}
         job_of = {job_id: name for name, job_id in found.items()}
         found |= {f"{job_of[row.job_id]}/{row.number}": row.id for row in connection.execute(select(attempts))}
+        found["end of over"] = connection.execute(select(webhook_events.c.id)).scalar_one()
         return found | {f"body of {job_of[row.job_id]}": row.id for row in connection.execute(select(callbacks))}
 
 
@@ -156,6 +157,10 @@ BREAKS = [
     ("batches_end", "over", [change(jobs, "failed", state="queued")]),
     ("batches_end", "open", [change(batches, "open", expires_at=-HOUR)]),
     ("batches_end", "open", [change(batches, "open", cancel_requested_at=-HOUR)]),
+    ("ends_are_told", "over", [change(webhook_events, "end of over")]),
+    ("ends_are_told", "over", [change(webhook_events, "end of over", round=2)]),
+    ("ends_are_told", "over", [change(webhook_events, "end of over", type="batch.progress")]),
+    ("ends_are_told", "over", [change(batches, "over", finalized_at=None)]),
     ("figures_are_right", "over", [change(jobs, "completed", state="cancelled")]),
     ("figures_are_right", "over", [change(attempts, "twice/1", state="refused")]),
     ("figures_are_right", "over", [change(attempts, "twice/1", cost_nano=3_000_000_000)]),

@@ -1,5 +1,6 @@
 """Migrations: one line of history, and at its end exactly what the models say, on both databases."""
 
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,13 +9,21 @@ import pytest
 import sqlalchemy
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from freezegun.api import FrozenDateTimeFactory
 from sqlalchemy import Connection, inspect, text
 
 import migrations
 from app.db import Database
-from app.models import metadata
+from app.errors import InvalidInput, Problem
+from app.models import metadata, webhook_events
+from app.runtime import Runtime
+from app.services import batches, creation
+from app.services.views import NewBatch
+from app.states import END_EVENTS
 from app.store import schema
 from migrations import runner
+from tests.factories import deliver, submit, sweep, take_one
+from tests.fakes import success
 
 FOLDER = Path(migrations.__file__).parent
 FRESH = "made_by_the_models"
@@ -145,3 +154,29 @@ SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = :schema
 def postgres_catalog(connection: Connection, schema_name: str) -> set[str]:
     rows = connection.execute(sqlalchemy.text(POSTGRES), {"schema": schema_name}).scalars()
     return {row.replace(f"{schema_name}.", "") for row in rows if "alembic_version" not in row}
+
+
+def test_the_migration_tells_of_past_ends_as_they_would_be_told_of_today(
+    runtime: Runtime, clock: FrozenDateTimeFactory
+) -> None:
+    submit(runtime, "completed", owner="bob")
+    deliver(runtime, take_one(runtime).submission, success("x"))
+    batches.cancel(runtime, "alice", submit(runtime, "cancelled"))
+    submit(runtime, "expired", expires_in_seconds=10)
+    creation.refuse(runtime, NewBatch("alice"), InvalidInput([Problem("no")]))
+    clock.tick(10)
+    sweep(runtime)
+    submit(runtime, "open")
+    with runtime.database.transaction() as connection:
+        told = ends(connection)
+        connection.execute(sqlalchemy.delete(webhook_events))
+        connection.execute(text(importlib.import_module("migrations.versions.0010_webhooks").PAST_ENDS))
+        assert ends(connection) == told
+    assert {end[1] for end in told} == set(END_EVENTS)
+
+
+def ends(connection: Connection) -> set[tuple[object, ...]]:
+    """What is told of each batch."""
+    names = ("batch_id", "type", "owner", "round", "occasion", "created_at", "forget_at")
+    rows = connection.execute(sqlalchemy.select(webhook_events))
+    return {(*(getattr(row, name) for name in names), str(row.data)) for row in rows}

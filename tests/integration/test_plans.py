@@ -21,6 +21,8 @@ from app.store import (
     batches,
     budgets,
     callbacks,
+    deliveries,
+    events,
     figures,
     invariants,
     jobs,
@@ -69,7 +71,26 @@ THEIR_FIGURES = f"""
     INSERT INTO batch_figures (batch_id, id, is_folded, {", ".join(FIGURES)})
     SELECT id, id, true, {", ".join("0" for _ in FIGURES)} FROM batches WHERE finalized_at IS NOT NULL
 """  # noqa: S608 - the names of our columns
-LARGE = ("jobs", "attempts", "callbacks", "batches", "batch_figures")
+THEIR_EVENTS = """
+    INSERT INTO webhook_events (id, owner, type, batch_id, round, occasion, data, created_at)
+    SELECT fresh_id, owner, 'batch.completed', id, round, '', '{}', created_at FROM batches
+    WHERE finalized_at IS NOT NULL
+"""
+AN_ENDPOINT = """
+    INSERT INTO webhook_endpoints (id, owner, name, url, event_types, of_named_batches, secret, created_at, updated_at)
+    SELECT id, owner, '', 'x', '[]', false, 'x', created_at, created_at FROM batches WHERE finalized_at IS NULL
+"""
+DELIVERED = """
+    INSERT INTO webhook_deliveries (id, event_id, endpoint_id, state, tries, step, created_at, finished_at)
+    SELECT fresh_id, e.id, w.id, 'delivered', 1, 1, e.created_at, e.created_at
+    FROM webhook_events e, webhook_endpoints w
+"""
+THEIR_TRIES = """
+    INSERT INTO webhook_tries (delivery_id, number, started_at, url)
+    SELECT id, 1, created_at, 'x' FROM webhook_deliveries
+"""
+WEBHOOKS = ("webhook_events", "webhook_deliveries", "webhook_tries")
+LARGE = ("jobs", "attempts", "callbacks", "batches", "batch_figures", *WEBHOOKS)
 """The tables that grow with what was ever done, of those that are filled here."""
 SHARED_OUT = """
     UPDATE jobs SET batch_id = (
@@ -84,7 +105,7 @@ OF_WHAT_IS_OPEN = {
     index.name
     for table in metadata.sorted_tables
     for index in table.indexes
-    if re.search("state|NOT is_folded|finalized_at IS NULL|removed_at IS NOT NULL", _where(index))
+    if re.search("state|NOT is_folded|finalized_at IS NULL|removed_at IS NOT NULL|forget_at", _where(index))
 }
 """The indexes that are as small as the work that is under way: reading one from end to end is no scan."""
 
@@ -115,6 +136,7 @@ def batch_id(runtime: Runtime) -> UUID:
 
 def _finish_many(database: Database) -> None:
     _fill(database, FINISHED_JOBS, THEIR_ATTEMPTS, THEIR_CALLBACKS, FINISHED_BATCHES, THEIR_FIGURES)
+    _fill(database, THEIR_EVENTS, AN_ENDPOINT, DELIVERED, THEIR_TRIES)
 
 
 def _fill(database: Database, *statements: str) -> None:
@@ -184,6 +206,13 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
         ),
         "answers of states": lambda connection: results.page(connection, batch_id, list(OPEN_JOB_STATES), 100, 50),
         "job by name": lambda connection: jobs.page(connection, batch_id, [], "more-7", -1, 50),
+        "webhooks that are due": lambda connection: deliveries.due(connection, now(), 4),
+        "the next webhook": lambda connection: deliveries.claim(connection, now(), OTHERS[:2], now()),
+        "webhooks that are put off": lambda connection: deliveries.put_off(connection, UUID(int=1), now()),
+        "webhooks that are given up": lambda connection: deliveries.give_up(connection, UUID(int=1), now()),
+        "webhooks to an endpoint": lambda connection: deliveries.page(connection, batch_id, None, NEARLY_THE_LAST, 50),
+        "what need not be kept of webhooks": lambda connection: events.forgettable(connection, now(), 100),
+        "what was told of a batch": lambda connection: events.forget_of_batch(connection, UUID(int=1), now()),
         "job by id": lambda connection: jobs.get(connection, "alice", UUID(int=7)),
     }
 

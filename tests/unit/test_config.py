@@ -2,6 +2,7 @@
 
 import os
 import traceback
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,7 @@ VALUES: dict[str, tuple[object, str, object]] = {
     "max_text_chars": (64_000, "10", 10),
     "max_output_tokens": (2048, "1", 1),
     "max_callback_bytes": (4_000_000, "100", 100),
+    "webhook_private_networks": ((), "10.1.0.0/16, fd12::/16", (ip_network("10.1.0.0/16"), ip_network("fd12::/16"))),
 }
 
 

@@ -115,6 +115,9 @@ class BatchFields(Input):
     budget: Amount | None = Field(
         default=None, description="What it may cost before it is paused, in the provider's currency, as `12.50`."
     )
+    webhook_url: str | None = Field(
+        default=None, description="A URL that is told of its end, beside the endpoints that hear of every batch."
+    )
 
 
 class BatchHead(BatchFields):

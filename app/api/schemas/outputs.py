@@ -16,6 +16,7 @@ from app.api.schemas.shown import (
     JobId,
     Json,
     Output,
+    WebhookId,
 )
 from app.services.views import BatchStatus, JobDetail, ResultLine
 from app.states import AttemptState, JobState, Outcome
@@ -83,7 +84,7 @@ class BatchOut(Output):
     metadata: dict[str, str]
     total: int
     counts: dict[JobState, int]
-    round: int = Field(description="Raised by each retry of the batch.")
+    round: int = Field(description="Raised by each retry of the batch; a round ends once.")
     max_attempts: int
     retries: int = Field(description="Submits beyond each job's first.")
     late: int = Field(description="Results that came after their attempt was given up.")
@@ -105,6 +106,9 @@ class BatchOut(Output):
     )
     cancel_requested_at: datetime | None
     finalized_at: datetime | None
+    webhook_id: WebhookId | None = Field(
+        description="The endpoint of its `webhook_url`; its secret is to be had there."
+    )
     holds: list[BatchHoldOut] = Field(description="Those on the batch itself, not on its provider.")
 
 

@@ -37,6 +37,9 @@ BatchId = Annotated[UUID, _serializer("batch"), _pattern("batch")]
 JobId = Annotated[UUID, _serializer("job"), _pattern("job")]
 AttemptId = Annotated[UUID, _serializer("attempt"), _pattern("attempt")]
 CallbackId = Annotated[UUID, _serializer("callback"), _pattern("callback")]
+WebhookId = Annotated[UUID, _serializer("webhook"), _pattern("webhook")]
+EventId = Annotated[UUID, _serializer("evt"), _pattern("evt")]
+DeliveryId = Annotated[UUID, _serializer("delivery"), _pattern("delivery")]
 Cost = Annotated[
     Decimal,
     PlainSerializer(_plain, return_type=str),

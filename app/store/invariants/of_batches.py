@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, String, and_, cast, exists, func, select
 
-from app.models import FIGURES, attempts, batches, callbacks, each_literally, job_results, jobs
-from app.states import OPEN_JOB_STATES, Outcome
+from app.models import FIGURES, attempts, batches, callbacks, each_literally, job_results, jobs, webhook_events
+from app.states import END_EVENTS, OPEN_JOB_STATES, Outcome
 from app.store import figures
 from app.store.invariants.scope import Invariant, Scope, first_of
 
@@ -35,6 +35,21 @@ def _batches_end(scope: Scope) -> Select[Any]:
         (and_(is_open, has_open, batches.c.expires_at < missed), "it has expired and has open jobs"),
         (and_(is_open, has_open, batches.c.cancel_requested_at < missed), "it was cancelled and has open jobs"),
         (and_(is_open, ~has_open, last_end < missed), "all of its jobs have ended and it is not finalized"),
+    )
+    return select(batches.c.id, batches.c.id.label("batch_id"), reason).where(batches.c.id.in_(scope.batch_ids))
+
+
+def _ends_are_told(scope: Scope) -> Select[Any]:
+    told = select(func.count()).where(
+        webhook_events.c.batch_id == batches.c.id,
+        webhook_events.c.round == batches.c.round,
+        webhook_events.c.type.in_(END_EVENTS),
+    )
+    number = told.scalar_subquery()
+    is_open = batches.c.finalized_at.is_(None)
+    reason = first_of(
+        (and_(is_open, number > 0), "it is open, and its end is in the outbox"),
+        (and_(~is_open, number != 1), "it has ended, which is in the outbox " + cast(number, String) + " times"),
     )
     return select(batches.c.id, batches.c.id.label("batch_id"), reason).where(batches.c.id.in_(scope.batch_ids))
 
@@ -91,6 +106,12 @@ OF_BATCHES = (
         "open job.",
         "batch",
         _batches_end,
+    ),
+    Invariant(
+        "ends_are_told",
+        "A batch that has ended has one event in the outbox which says so; an open one has none.",
+        "batch",
+        _ends_are_told,
     ),
     Invariant(
         "figures_are_right",

@@ -19,6 +19,7 @@ from app.errors import (
     NotFound,
     Problem,
     QuarantineFull,
+    TooManyAtOnce,
 )
 
 ERRORS: dict[str, Exception] = {
@@ -30,6 +31,7 @@ ERRORS: dict[str, Exception] = {
     "wordless": Conflict(),
     "anonymous": NotAuthenticated("No key."),
     "quarantined": QuarantineFull("1000 wait."),
+    "crowded": TooManyAtOnce("16 wait."),
     "outage": DatabaseUnavailable("could not connect to db.internal as carol"),
     "fault": RuntimeError("the prompt was: canary"),
 }
@@ -64,6 +66,7 @@ def problem(client: FlaskClient, path: str, **options: Any) -> dict[str, Any]:
         ("conflict", 409),
         ("large", 413),
         ("quarantined", 429),
+        ("crowded", 429),
         ("outage", 503),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.outbound import Outside
+from app.outbound.echoes import Outside
 from tests.unit.providers.conftest import Serve
 from tests.unit.providers.servers import Act, answer, drip, hang, hang_up, raw, says, tls_with
 

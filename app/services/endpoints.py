@@ -1,0 +1,202 @@
+"""Endpoints: an owner's URLs that are told of batches, and the secrets that sign what is sent there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from app.db import Connection
+from app.errors import InvalidInput, NotFound, Problem
+from app.ids import new_id, show
+from app.outbound.signatures import new_secret
+from app.runtime import Runtime
+from app.services.status import read_cursor
+from app.services.views import Page
+from app.services.webhookviews import EndpointView, endpoint_view
+from app.states import END_EVENTS, EventType
+from app.store import audit, deliveries, endpoints
+
+OVERLAP = timedelta(hours=24)
+"""How long a secret signs on, beside the one that took its place."""
+
+MOST = 100
+"""Endpoints that one owner may have, those aside that batches name."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecret:
+    """An endpoint and the secret that signs for it from now on."""
+
+    endpoint: EndpointView
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is to be changed of an endpoint; None: nothing of that."""
+
+    name: str | None = None
+    url: str | None = None
+    event_types: Sequence[EventType] | None = None
+    is_enabled: bool | None = None
+
+    def columns(self) -> dict[str, object]:
+        """Those that are written as they come."""
+        given = {"name": self.name, "url": self.url, "event_types": self.event_types and _unique(self.event_types)}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def check(runtime: Runtime, url: str, pointer: str = "/url") -> None:
+    """Whether webhooks could be sent there, as far as the URL itself tells.
+
+    Raises:
+        InvalidInput: they could not.
+    """
+    refusal = runtime.guard.refusal_of(url)
+    if refusal is not None:
+        raise InvalidInput([Problem(refusal, pointer, value=url)])
+
+
+def create(runtime: Runtime, owner: str, url: str, event_types: Sequence[EventType], name: str = "") -> NewSecret:
+    """A new endpoint, that hears of all of its owner's batches.
+
+    Raises:
+        InvalidInput: nothing could be sent there, or the owner has too many.
+    """
+    check(runtime, url)
+    now, secret = runtime.moment().now, new_secret()
+    row = _row(owner, url, secret, now) | {"name": name, "event_types": _unique(event_types)}
+    with runtime.database.transaction() as connection:
+        if endpoints.count(connection, owner) >= MOST:
+            raise InvalidInput([Problem(f"There are {MOST} endpoints already.", limit=MOST)])
+        endpoints.add(connection, row)
+        audit.add(connection, now, owner, "webhook.create", show("webhook", row["id"]))
+        stored = endpoints.get(connection, owner, row["id"])
+    return NewSecret(endpoint_view(stored), secret)
+
+
+def named(runtime: Runtime, owner: str, url: str) -> UUID:
+    """The endpoint of a URL that a batch names; a new one, that hears of such batches alone, if there is none.
+
+    In a transaction of its own, so that no batch waits for one that is still being stored.
+    """
+    now = runtime.moment().now
+    with runtime.database.transaction() as connection:
+        stored = endpoints.of_url(connection, owner, url)
+        if stored is None:
+            row = _row(owner, url, new_secret(), now) | {"of_named_batches": True}
+            endpoints.add(connection, row | {"name": "", "event_types": list(END_EVENTS)})
+            # If another request has just made it, that is the one.
+            stored = endpoints.of_url(connection, owner, url)
+    if stored is None:
+        raise AssertionError("an endpoint is gone that was just made")
+    endpoint_id: UUID = stored.id
+    return endpoint_id
+
+
+def listing(runtime: Runtime, owner: str, cursor: str | None, limit: int) -> Page[EndpointView]:
+    """Up to `limit` endpoints of an owner's, newest first.
+
+    Raises:
+        InvalidInput: `cursor` is none of ours.
+    """
+    before = None if cursor is None else read_cursor("webhook", cursor)
+    with runtime.database.reading() as connection:
+        rows = endpoints.page(connection, owner, before, limit + 1)
+    views = tuple(map(endpoint_view, rows[:limit]))
+    return Page(views, show("webhook", views[-1].id) if len(rows) > limit else None)
+
+
+def get(runtime: Runtime, owner: str, endpoint_id: UUID) -> EndpointView:
+    """One endpoint. Raises NotFound: no such endpoint of this owner's."""
+    with runtime.database.reading() as connection:
+        return endpoint_view(found(connection, owner, endpoint_id))
+
+
+def secret(runtime: Runtime, owner: str, endpoint_id: UUID) -> NewSecret:
+    """The secret that signs for an endpoint. Raises NotFound: no such endpoint of this owner's."""
+    with runtime.database.reading() as connection:
+        row = found(connection, owner, endpoint_id)
+    return NewSecret(endpoint_view(row), row.secret)
+
+
+def change(runtime: Runtime, owner: str, endpoint_id: UUID, changes: Changes) -> EndpointView:
+    """Change an endpoint. What is on its way goes to the new URL; that, or one enabled again, has a clean record.
+
+    Raises:
+        NotFound: no such endpoint of this owner's.
+        InvalidInput: nothing could be sent to its new URL.
+    """
+    if changes.url is not None:
+        check(runtime, changes.url)
+    now = runtime.moment().now
+    with runtime.database.transaction() as connection:
+        before = locked(connection, owner, endpoint_id)
+        columns = changes.columns() | {"updated_at": now}
+        if changes.url is not None or changes.is_enabled is True:
+            columns |= {"failing_since": None, "not_before": None}
+        if changes.is_enabled is True:
+            columns |= {"disabled_at": None, "disabled_reason": None}
+        if changes.is_enabled is False and before.disabled_at is None:
+            disable(connection, endpoint_id, "Its owner disabled it.", now)
+        endpoints.change(connection, endpoint_id, **columns)
+        return endpoint_view(found(connection, owner, endpoint_id))
+
+
+def disable(connection: Connection, endpoint_id: UUID, reason: str, now: datetime) -> None:
+    """Send nothing more to a locked endpoint until somebody enables it."""
+    endpoints.change(connection, endpoint_id, disabled_at=now, disabled_reason=reason[:500])
+    deliveries.give_up(connection, endpoint_id, now)
+
+
+def rotate(runtime: Runtime, owner: str, endpoint_id: UUID, *, keeps_old: bool) -> NewSecret:
+    """Give an endpoint a new secret; the old one signs too for 24 hours, or not any more.
+
+    Raises:
+        NotFound: no such endpoint of this owner's.
+    """
+    now, new = runtime.moment().now, new_secret()
+    with runtime.database.transaction() as connection:
+        old = locked(connection, owner, endpoint_id)
+        kept = {"old_secret": old.secret, "old_secret_until": now + OVERLAP} if keeps_old else {}
+        columns = {"old_secret": None, "old_secret_until": None, "secret": new, "updated_at": now} | kept
+        endpoints.change(connection, endpoint_id, **columns)
+        audit.add(connection, now, owner, "webhook.rotate", show("webhook", endpoint_id))
+        return NewSecret(endpoint_view(found(connection, owner, endpoint_id)), new)
+
+
+def remove(runtime: Runtime, owner: str, endpoint_id: UUID) -> None:
+    """Nothing more is sent there; its secrets are forgotten. Raises NotFound: no such endpoint of this owner's."""
+    now = runtime.moment().now
+    with runtime.database.transaction() as connection:
+        locked(connection, owner, endpoint_id)
+        gone = {"removed_at": now, "secret": "", "old_secret": None, "old_secret_until": None}
+        endpoints.change(connection, endpoint_id, **gone)
+        deliveries.give_up(connection, endpoint_id, now)
+        audit.add(connection, now, owner, "webhook.delete", show("webhook", endpoint_id))
+
+
+def found(connection: Connection, owner: str, endpoint_id: UUID) -> Any:
+    """The row of an endpoint. Raises NotFound: no such endpoint of this owner's."""
+    row = endpoints.get(connection, owner, endpoint_id)
+    if row is None:
+        raise NotFound("webhook", show("webhook", endpoint_id))
+    return row
+
+
+def locked(connection: Connection, owner: str, endpoint_id: UUID) -> Any:
+    """As `found`, locked."""
+    row = endpoints.lock(connection, endpoint_id)
+    if row is None or row.owner != owner or row.removed_at is not None:
+        raise NotFound("webhook", show("webhook", endpoint_id))
+    return row
+
+
+def _unique(event_types: Sequence[EventType]) -> list[EventType]:
+    return list(dict.fromkeys(event_types))
+
+
+def _row(owner: str, url: str, new: str, now: datetime) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": new_id(), "owner": owner, "url": url, "of_named_batches": False, "secret": new}
+    return row | {"created_at": now, "updated_at": now}

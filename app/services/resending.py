@@ -1,0 +1,146 @@
+"""Deliveries by hand: look at them, send one again or all that failed or are missing, and try an endpoint out."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from app.db import Connection
+from app.errors import Conflict, NotFound, TooManyAtOnce
+from app.ids import new_id, show
+from app.runtime import Runtime
+from app.services import announcements, endpoints
+from app.services.deliveries import LEASE, attempt
+from app.services.status import read_cursor
+from app.services.views import Page
+from app.services.webhookviews import DeliveryDetail, DeliveryView, delivery_view, try_view
+from app.states import DeliveryState, EventType
+from app.store import deliveries, events
+
+KEEP_TESTS = timedelta(days=7)
+_CHUNK = 500
+
+
+def log(
+    runtime: Runtime, owner: str, endpoint_id: UUID, state: DeliveryState | None, cursor: str | None, limit: int
+) -> Page[DeliveryView]:
+    """Up to `limit` deliveries to an endpoint, newest first.
+
+    Raises:
+        NotFound: no such endpoint of this owner's.
+        InvalidInput: `cursor` is none of ours.
+    """
+    before = None if cursor is None else read_cursor("delivery", cursor)
+    with runtime.database.reading() as connection:
+        endpoints.found(connection, owner, endpoint_id)
+        rows = deliveries.page(connection, endpoint_id, state, before, limit + 1)
+    views = tuple(map(delivery_view, rows[:limit]))
+    return Page(views, show("delivery", views[-1].id) if len(rows) > limit else None)
+
+
+def get(runtime: Runtime, owner: str, delivery_id: UUID) -> DeliveryDetail:
+    """One delivery with all of its tries. Raises NotFound: no such delivery of this owner's."""
+    with runtime.database.reading() as connection:
+        row = _found(connection, owner, delivery_id)
+        return DeliveryDetail(delivery_view(row), tuple(map(try_view, deliveries.tries_of(connection, delivery_id))))
+
+
+def resend(runtime: Runtime, owner: str, delivery_id: UUID) -> DeliveryView:
+    """Send one again, whatever became of it, with all of its tries.
+
+    Raises:
+        NotFound: no such delivery of this owner's.
+        Conflict: its endpoint is disabled or gone.
+    """
+    now = runtime.moment().now
+    with runtime.database.transaction() as connection:
+        endpoint_id = _found(connection, owner, delivery_id).endpoint_id
+        _enabled(connection, owner, endpoint_id)
+        deliveries.again(connection, [delivery_id], now)
+        view = delivery_view(_found(connection, owner, delivery_id))
+    runtime.sweeping_due.set()
+    return view
+
+
+def resend_failed(runtime: Runtime, owner: str, endpoint_id: UUID, since: datetime) -> int:
+    """Send again what happened since then and was given up; how many that are.
+
+    Raises:
+        NotFound: no such endpoint of this owner's.
+        Conflict: it is disabled.
+    """
+
+    def chunk(connection: Connection, _endpoint: Any, now: datetime) -> int:
+        failed = deliveries.failed_since(connection, endpoint_id, since, _CHUNK)
+        deliveries.again(connection, failed, now)
+        return len(failed)
+
+    return _in_chunks(runtime, owner, endpoint_id, chunk)
+
+
+def resend_missing(runtime: Runtime, owner: str, endpoint_id: UUID, since: datetime) -> int:
+    """Send what happened since then and never was on its way to this endpoint; how many that are.
+
+    Raises:
+        NotFound: no such endpoint of this owner's.
+        Conflict: it is disabled.
+    """
+
+    def chunk(connection: Connection, endpoint: Any, now: datetime) -> int:
+        missing = events.missing(connection, endpoint, since, _CHUNK)
+        deliveries.add(connection, [announcements.of_event(event_id, endpoint, now) for event_id in missing])
+        return len(missing)
+
+    return _in_chunks(runtime, owner, endpoint_id, chunk)
+
+
+def test(runtime: Runtime, owner: str, endpoint_id: UUID, type_: EventType) -> DeliveryDetail:
+    """Send an example now, and wait for what becomes of it; it is not tried again, and says nothing of the endpoint.
+
+    Raises:
+        NotFound: no such endpoint of this owner's.
+        TooManyAtOnce: a quarter of the threads that answer requests wait for such answers already.
+    """
+    if not runtime.waiting.acquire(blocking=False):
+        raise TooManyAtOnce("Too many tests are under way; try again in a moment.")
+    try:
+        taken = _example(runtime, owner, endpoint_id, type_)
+        attempt(runtime, taken)
+    finally:
+        runtime.waiting.release()
+    return get(runtime, owner, taken.id)
+
+
+def _example(runtime: Runtime, owner: str, endpoint_id: UUID, type_: EventType) -> Any:
+    """An event without a batch, whose first try has begun."""
+    now, event_id = runtime.moment().now, new_id()
+    with runtime.database.transaction() as connection:
+        endpoint = endpoints.locked(connection, owner, endpoint_id)
+        row = {"id": event_id, "owner": owner, "type": type_, "batch_id": None, "round": 0, "occasion": "test"}
+        events.add(connection, row | {"data": {"test": True}, "created_at": now, "forget_at": now + KEEP_TESTS})
+        delivery = announcements.of_event(event_id, endpoint, now)
+        deliveries.add(connection, [delivery])
+        return deliveries.begin(connection, delivery["id"], now, now + LEASE)
+
+
+def _in_chunks(runtime: Runtime, owner: str, endpoint_id: UUID, chunk: Any) -> int:
+    total, number = 0, _CHUNK
+    while number == _CHUNK:
+        with runtime.database.transaction() as connection:
+            number = chunk(connection, _enabled(connection, owner, endpoint_id), runtime.moment().now)
+        total += number
+    runtime.sweeping_due.set()
+    return total
+
+
+def _enabled(connection: Connection, owner: str, endpoint_id: UUID) -> Any:
+    endpoint = endpoints.locked(connection, owner, endpoint_id)
+    if endpoint.disabled_at is not None:
+        raise Conflict("The endpoint is disabled; enable it first.")
+    return endpoint
+
+
+def _found(connection: Connection, owner: str, delivery_id: UUID) -> Any:
+    row = deliveries.get(connection, owner, delivery_id)
+    if row is None:
+        raise NotFound("delivery", show("delivery", delivery_id))
+    return row
