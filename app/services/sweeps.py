@@ -123,7 +123,7 @@ def expire_leases(runtime: Runtime) -> bool:
     """d: a worker that did not come back leaves an unknown outcome."""
     with runtime.database.reading() as connection:
         overdue = jobs.overdue(connection, JobState.SUBMITTING, runtime.moment().now, CHUNK)
-    _apply(runtime, [(job_id, AlarmRang()) for job_id in overdue])
+    _apply(runtime, [(job_id, AlarmRang(due_at)) for job_id, due_at in overdue.items()])
     return len(overdue) == CHUNK
 
 
@@ -138,8 +138,10 @@ def time_out(runtime: Runtime) -> bool:
     askable = [job_id for job_id in silent if lookups.can_ask(runtime, cases[job_id])]
     left = set(askable[LOOKUPS:])
     running = lookups.ask(runtime, [cases[job_id] for job_id in askable[:LOOKUPS]])
-    # The alarm rings for all; it changes nothing for a job that the answer has moved or given more time.
-    _apply(runtime, [*running, *((job_id, AlarmRang()) for job_id in overdue if job_id not in left)])
+    # The alarm rings for all; it changes nothing for a job that the answer has moved or given more time, or that has
+    # another alarm by now, about which nobody was asked.
+    rung = ((job_id, AlarmRang(due_at)) for job_id, due_at in overdue.items() if job_id not in left)
+    _apply(runtime, [*running, *rung])
     return bool(left) or len(overdue) == CHUNK
 
 

@@ -138,11 +138,11 @@ def save(connection: Connection, changes: Sequence[tuple[Case, Case]]) -> None:
     bulk.change(connection, jobs, rows, guards=("state", "current_attempt_id"))
 
 
-def overdue(connection: Connection, state: JobState, now: datetime, limit: int) -> Sequence[UUID]:
-    """Up to `limit` jobs in this state whose alarm has rung, oldest first."""
+def overdue(connection: Connection, state: JobState, now: datetime, limit: int) -> Mapping[UUID, datetime]:
+    """Up to `limit` jobs in this state whose alarm has rung, oldest first, with that alarm."""
     claimed = jobs.c.state.in_(each_literally(CLAIMED_JOB_STATES))
-    query = select(jobs.c.id).where(claimed, jobs.c.state == state, jobs.c.due_at <= now)
-    return connection.execute(query.order_by(jobs.c.due_at).limit(limit)).scalars().all()
+    query = select(jobs.c.id, jobs.c.due_at).where(claimed, jobs.c.state == state, jobs.c.due_at <= now)
+    return {row.id: row.due_at for row in connection.execute(query.order_by(jobs.c.due_at).limit(limit))}
 
 
 def open_in_batch(connection: Connection, batch_id: UUID, limit: int) -> Sequence[UUID]:

@@ -14,6 +14,8 @@ def alarm_rang(case: Case, event: AlarmRang, moment: Moment) -> Step:
     attempt = case.attempts.get(job.current_attempt_id) if job.current_attempt_id else None
     if job.due_at is None or job.due_at > moment.now or attempt is None or not attempt.is_open:
         return Step(case, Outcome.LATE)
+    if event.due_at not in (None, job.due_at):
+        return Step(case, Outcome.LATE)
     if job.state is JobState.SUBMITTING:
         # A crash after the POST looks the same from here as one before it, so it must be taken as sent.
         lost = OutcomeUnknown(attempt.id, "lease_expired", "The worker that was to submit it did not come back.")

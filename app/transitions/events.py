@@ -99,7 +99,12 @@ class StillRunning:
 
 @dataclass(frozen=True, slots=True)
 class AlarmRang:
-    """`due_at` has passed: the lease ended, or the callback is overdue."""
+    """An alarm has passed: the lease ended, or the callback is overdue.
+
+    `due_at` is the one that was seen; whoever was slow to tell must not give up what has another by now. None: any.
+    """
+
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ OVERDUE_SECONDS = 2 * float(SETTINGS["SWEEP_SECONDS"]) + SLACK_SECONDS
 """How long ago something may have been to end."""
 
 IN_LINE_SECONDS = 15.0
-"""The same for a task whose callback is overdue: it is asked for, a few at a time, those due before it first."""
+"""The same for a job with others before it in line, and for an overdue task: they are asked for, a few at a time."""
 
 _ASKED_FOR = {"timing_out"}
 _NEXT = {"ready", "in_line"}
@@ -70,7 +70,8 @@ def wrong(answers: Sequence[Answer]) -> str | None:
             return f"{code} was to end {over:.1f} s ago"
     standing = list(takewhile(lambda each: each.is_next and _since(each) == _since(last), reversed(answers)))
     seconds = (last.asked_at - standing[-1].asked_at).total_seconds() if standing else 0.0
-    return f"nothing has held it for {seconds:.1f} s, and nobody claims it" if seconds > READY_SECONDS else None
+    allowed = READY_SECONDS if any(reason["code"] == "ready" for reason in last.reasons) else IN_LINE_SECONDS
+    return f"nothing has held it for {seconds:.1f} s, and nobody claims it" if seconds > allowed else None
 
 
 def _since(answer: Answer) -> Sequence[str]:

@@ -8,7 +8,7 @@ from random import Random
 
 from tests.chaos import plan
 from tests.chaos.faults import Faults
-from tests.chaos.load import Load
+from tests.chaos.load import MOST_OPEN, Load
 from tests.chaos.questions import Questions
 from tests.chaos.system import System
 from tests.e2e import books
@@ -75,8 +75,10 @@ class Run:
             self._faults.redis_absent(until=lambda: self._begin(share))  # the first batch is one that nobody rings for
         else:
             self._begin(share)
-        for step in self._steps:
+        for number, step in enumerate(self._steps, 1):
             self._load.give(share)
+            # The faults must not run away from the jobs.
+            self._wait_for(share * number - MOST_OPEN)
             time.sleep(self._random.uniform(0, GAP_SECONDS))
             self._load.check()
             step(self._faults)
@@ -87,7 +89,10 @@ class Run:
     def _begin(self, share: int) -> None:
         """Submit the first jobs, and wait until half of them are over."""
         self._load.give(share)
-        while self._load.jobs_ended < share // 2:
+        self._wait_for(share // 2)
+
+    def _wait_for(self, ended: int) -> None:
+        while self._load.jobs_ended < ended:
             self._wait()
 
     def _wait(self) -> None:

@@ -45,11 +45,11 @@ def test_what_passed_during_a_fault_counts_from_its_end() -> None:
     assert wrong([said(60, waiting), said(60.1 + OVERDUE_SECONDS, waiting)]) is not None
 
 
-@pytest.mark.parametrize("code", ["ready", "in_line"])
-def test_a_job_that_nothing_holds_is_claimed_soon(code: str) -> None:
-    first, allowed, late = (said(seconds, reason(code)) for seconds in (1, 1 + READY_SECONDS, 1.1 + READY_SECONDS))
+@pytest.mark.parametrize(("code", "most"), [("ready", READY_SECONDS), ("in_line", IN_LINE_SECONDS)])
+def test_a_job_that_nothing_holds_is_claimed_soon(code: str, most: float) -> None:
+    first, allowed, late = (said(seconds, reason(code)) for seconds in (1, 1 + most, 1.1 + most))
     assert wrong([first, allowed]) is None
-    assert wrong([first, late]) == f"nothing has held it for {READY_SECONDS + 0.1:.1f} s, and nobody claims it"
+    assert wrong([first, late]) == f"nothing has held it for {most + 0.1:.1f} s, and nobody claims it"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from freezegun.api import FrozenDateTimeFactory
 from app.clock import now
 from app.providers.base import Finished, Lookup, NoReply, Running, Unknown
 from app.runtime import Runtime
+from app.services import sweeps
 from tests.conftest import MakeRuntime
 from tests.factories import (
     attempt_states,
@@ -17,10 +18,13 @@ from tests.factories import (
     deliver,
     drain,
     inbox_rows,
+    interposed,
     job,
     outcomes,
+    record,
     submit,
     sweep,
+    take_one,
 )
 from tests.fakes import FakeProvider, failure, success
 
@@ -93,6 +97,27 @@ def test_a_task_that_finishes_in_its_second_time_out_is_read_back(
     clock.tick(60)
     sweep(runtime)
     assert job(runtime, batch_id).job.state == "completed"
+
+
+def test_a_sweep_that_was_frozen_gives_up_no_task_that_it_has_not_asked_for(
+    runtime: Runtime, provider: FakeProvider, clock: FrozenDateTimeFactory
+) -> None:
+    provider.can_read_back = True
+    batch_id = submit(runtime, "a")
+    record(runtime, take_one(runtime), Unknown("http_500", "?", 500))
+
+    def somebody_else_submits_it_again() -> None:
+        sweep(runtime)
+        clock.tick(2)
+        drain(runtime)
+        clock.tick(60)
+
+    clock.tick(30)
+    sweeps.time_out(interposed(runtime, before={1: somebody_else_submits_it_again}))
+    assert (provider.asked, attempt_states(job(runtime, batch_id))) == ([], ["timed_out", "waiting"])
+    provider.tasks["task-1"] = Finished(success("in time"))
+    sweep(runtime)
+    assert (len(provider.submissions), attempt_states(job(runtime, batch_id))) == (1, ["timed_out", "completed"])
 
 
 def test_a_task_that_the_provider_does_not_know_is_submitted_again(
