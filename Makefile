@@ -23,8 +23,8 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 demo: $(VENV)/.runtime  ## 200 prompts through a misbehaving provider, to results.jsonl
 	$(BIN)/hivebatch demo examples/prompts.jsonl --output results.jsonl
 
-up: $(VENV)/.runtime  ## the service with its sandbox, until Ctrl-C
-	$(BIN)/hivebatch up --sandbox
+up: $(VENV)/.runtime  ## the service with its sandbox, until Ctrl-C; V3=1: as V3 too
+	$(BIN)/hivebatch up --sandbox $(if $(V3),--v3)
 
 check: $(VENV)/.dev  ## ruff, mypy, import contracts, dependencies, migrations
 	$(BIN)/ruff check .

@@ -67,7 +67,7 @@ def demo(prompts: Path, output: Path, ledger: Path | None, profile: str, seed: i
     with ExitStack() as stack:
         files = [stack.enter_context(replacing(path)) for path in (output, ledger) if path is not None]
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hivebatch-demo-"))
-        service = stack.enter_context(prepared(sandbox, **_settings(Path(folder))))
+        service = stack.enter_context(prepared(_settings(Path(folder)), sandbox))
         run = _serve(service, prompts)
         for file, content in zip(files, (run.results, json.dumps(run.ledger, indent=1).encode()), strict=False):
             file.write(content)

@@ -72,9 +72,10 @@ class Home:
         path = self.path / name
         return path.read_text().strip() if path.exists() else None
 
-    def keep_note(self, name: str, text: str) -> None:
-        """Note something for the next start."""
+    def keep_note(self, name: str, text: str) -> Path:
+        """Note something for the next start; where it stands."""
         _write_private(self.path / name, text + "\n")
+        return self.path / name
 
 
 def _write_private(path: Path, text: str) -> None:

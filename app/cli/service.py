@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -27,6 +27,7 @@ from workers.attaching import attach
 from workers.embedded import EmbeddedWorker
 
 SANDBOX_TASK_PATH = "/api/v2/task?task_id={task_id}"
+SANDBOX_V3 = '[hive_v3]\nkind = "hive_v3"\nbase_url = "{url}/api/v3"\nkeys = ["sandbox"]\n'
 # What the sandbox loses should not look stuck for as long as a real provider is given.
 SANDBOX_TIMES = {"callback_timeout_seconds": 20.0, "unknown_grace_seconds": 10.0}
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -76,8 +77,10 @@ def stop() -> None:
 
 
 @contextmanager
-def prepared(sandbox: SandboxConfig | None = None, **overrides: object) -> Iterator[Service]:
-    """A service from the environment, `overrides` before it; with a sandbox, that is the provider.
+def prepared(
+    overrides: Mapping[str, object], sandbox: SandboxConfig | None = None, *, has_v3: bool = False
+) -> Iterator[Service]:
+    """A service from the environment, `overrides` before it; with a sandbox, that is the provider, as V3 too if wanted.
 
     Raises:
         UnsafeConfiguration: another process has the data directory, or the settings belong to production.
@@ -90,7 +93,10 @@ def prepared(sandbox: SandboxConfig | None = None, **overrides: object) -> Itera
         listener = stack.enter_context(serving.listen(wanted.host, wanted.port))
         url = f"http://{wanted.host}:{listener.getsockname()[1]}"
         provider = stack.enter_context(SandboxServer(sandbox)) if sandbox else None
-        settings = config.load(**{**_defaults(wanted, home, url, provider), **overrides})
+        chosen = _defaults(wanted, home, url, provider)
+        if provider is not None and has_v3:
+            chosen["providers"] = home.keep_note("providers.toml", SANDBOX_V3.format(url=provider.url))
+        settings = config.load(**{**chosen, **overrides})
         celery = make_celery(settings)
         runtime = build(settings, CeleryDoorbell(celery))
         stack.callback(runtime.close)

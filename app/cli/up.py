@@ -6,21 +6,25 @@ import click
 
 from app import config, logs
 from app.cli.service import Service, prepared
-from app.config import HIVE_V2
 from app.provider_settings import ProviderSettings
 from app.sandbox.config import SandboxConfig
 
 
 @click.command()
 @click.option("--sandbox", is_flag=True, help="Run the provider's emulator too, and submit to it.")
+@click.option("--v3", is_flag=True, help="Have the sandbox be V3 as well, for jobs that name one of its models.")
 @click.option("--profile", type=click.Choice(["calm", "default", "hostile"]), default="default", show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="The sandbox's seed.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
-def up(sandbox: bool, profile: str, seed: int, port: int | None) -> None:
+def up(sandbox: bool, v3: bool, profile: str, seed: int, port: int | None) -> None:
     """Run the service here: SQLite, one process, loopback only."""
-    logs.configure(config.load().log_level)
+    wanted = config.load()
+    if v3 and (not sandbox or wanted.providers is not None):
+        raise click.UsageError("--v3 is for --sandbox alone; other providers stand in a file, HIVEBATCH_PROVIDERS")
+    logs.configure(wanted.log_level)
     overrides: dict[str, object] = {} if port is None else {"port": port}
-    with prepared(SandboxConfig(profile=profile, seed=seed) if sandbox else None, **overrides) as service:
+    emulated = SandboxConfig(profile=profile, seed=seed) if sandbox else None
+    with prepared(overrides, emulated, has_v3=v3) as service:
         status = service.serve(on_ready=lambda: click.echo(_banner(service)))
     sys.exit(status)
 
@@ -46,5 +50,5 @@ def _banner(service: Service) -> str:
 
 
 def _named(provider: ProviderSettings, service: Service) -> str:
-    is_sandbox = service.sandbox is not None and provider.name == HIVE_V2
+    is_sandbox = service.sandbox is not None and provider.base_url.startswith(service.sandbox.url)
     return f"{provider.base_url}{' (the sandbox)' if is_sandbox else ''}"
