@@ -15,10 +15,12 @@ def create_app(runtime: "Runtime") -> "Flask":
 
     from app.admin import register_admin  # noqa: PLC0415 - see above
     from app.api import register_api  # noqa: PLC0415 - see above
+    from app.api.gate import Gate  # noqa: PLC0415 - see above
     from app.openai import register_openai  # noqa: PLC0415 - see above
 
     app = Flask("app", static_folder=None, template_folder=None)
     app.extensions["hivebatch"] = runtime
+    app.extensions["gate"] = Gate(runtime.settings.web_threads)
     app.secret_key = runtime.settings.secret_keys[0]
     app.config["SECRET_KEY_FALLBACKS"] = list(runtime.settings.secret_keys[1:])
     register_api(app)

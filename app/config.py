@@ -54,7 +54,14 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("var"), description="Where the local service keeps its database and its secrets.")
     host: str = Field("127.0.0.1", description="The address that `up` listens on; loopback only.")
     port: int = Field(8000, ge=0, le=65535, description="The port that `up` listens on; 0 picks a free one.")
-    web_threads: Count = Field(64, description="Threads that answer HTTP requests in one process; callbacks need none.")
+    web_threads: Count = Field(
+        64,
+        description="Threads that answer HTTP requests in one process, a quarter of them at most those that wait or "
+        "stream; callbacks need none.",
+    )
+    call_timeout_seconds: Seconds = Field(
+        60.0, description="How long `/v1/chat/completions` waits for an answer before it says where to find it later."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="The least severe event that is logged."
     )

@@ -71,6 +71,10 @@ class DatabaseBusy(DatabaseUnavailable):
     """Another transaction was in the way (a lock, a deadlock); the same again may well succeed at once."""
 
 
+class TooBusy(HivebatchError):
+    """As many requests wait for answers or stream them as may at once; nothing was stored."""
+
+
 class QuarantineFull(HivebatchError):
     """Too much that proves nothing waits to be looked at; nothing was stored."""
 

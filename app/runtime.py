@@ -11,6 +11,7 @@ from app.clock import now
 from app.commits import GroupCommit
 from app.config import Settings
 from app.db import Connection, Database
+from app.endings import Endings
 from app.errors import UnsafeConfiguration
 from app.outbound.addresses import Guard
 from app.outbound.crowds import Crowds
@@ -40,7 +41,8 @@ class Runtime:
     `drains` keeps to one run a provider. `stopping` is set when the process is to end: nothing new is claimed, what was
     not sent is handed back. `sweeping_due` wakes its sweeper early; `echo_needed` tells it that jobs wait for an echo.
     `clock_is_off` is set while this machine's clock is too far from the database's, which `database_clock` tells.
-    `learned` holds callback time-outs in seconds, by provider, as the sweep last found them.
+    `learned` holds callback time-outs in seconds, by provider, as the sweep last found them. `endings` wakes whoever
+    waits for a job that ends in this process.
     """
 
     settings: Settings
@@ -63,6 +65,7 @@ class Runtime:
     crowds: Crowds = field(default_factory=Crowds)
     waiting: threading.BoundedSemaphore = field(default_factory=threading.BoundedSemaphore)
     learned: dict[str, float] = field(default_factory=dict)
+    endings: Endings = field(default_factory=Endings)
     callback_commits: GroupCommit[Any, Any] = field(default_factory=GroupCommit)
 
     def moment(self) -> Moment:

@@ -119,6 +119,7 @@ def list_jobs(batch_id: str) -> Response:
 @Operation(
     summary="Fetch the results so far, one job a line in input order",
     auth="key",
+    is_long=True,
     query=StateQuery,
     answers={
         200: Answer(

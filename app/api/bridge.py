@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from typing import IO, Any
 
@@ -13,6 +14,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+DISCONNECTED = "hivebatch.disconnected"
+"""Where a scope has the event that is set when the client has gone."""
 
 PATIENCE_SECONDS = 120.0
 IN_MEMORY_BYTES = 256 * 1024
@@ -47,11 +51,15 @@ class Bridge:
             body.seek(0)
             outlet = _Outlet(answer, send)
             draining = asyncio.create_task(outlet.drain())
+            scope[DISCONNECTED] = threading.Event()
+            watching = asyncio.create_task(_watch(receive, scope[DISCONNECTED]))
             try:
                 await self._flask(scope, _again(body), outlet.write)  # type: ignore[arg-type]  # it has types of its own
             except BaseException:
                 draining.cancel()
                 raise
+            finally:
+                watching.cancel()
             await draining
 
 
@@ -112,6 +120,13 @@ class _Outlet:
                         await self._send({"type": "http.response.body", "body": piece, "more_body": not is_over})
                 except TimeoutError:
                     return
+
+
+async def _watch(receive: Receive, disconnected: threading.Event) -> None:
+    """Note when the client goes; one whose body was too long may still be sending it, and is not listened to."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        disconnected.set()
 
 
 def _again(body: IO[bytes]) -> Receive:

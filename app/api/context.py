@@ -2,8 +2,10 @@
 
 from typing import cast
 
-from flask import current_app, g
+from flask import current_app, g, request
 
+from app.api.bridge import DISCONNECTED
+from app.api.gate import Gate
 from app.runtime import Runtime
 
 
@@ -15,3 +17,14 @@ def runtime() -> Runtime:
 def owner() -> str:
     """The owner that the request's key belongs to; set by an operation with `auth="key"`."""
     return cast("str", g.owner)
+
+
+def gate() -> Gate:
+    """Where requests pass that may hold their thread for long."""
+    return cast("Gate", current_app.extensions["gate"])
+
+
+def is_client_gone() -> bool:
+    """Whether nobody is there any more to read the answer; False where the server can't tell."""
+    disconnected = request.environ.get("asgi.scope", {}).get(DISCONNECTED)
+    return disconnected is not None and disconnected.is_set()

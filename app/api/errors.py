@@ -23,6 +23,7 @@ from app.errors import (
     NotFound,
     Problem,
     QuarantineFull,
+    TooBusy,
     TooManyAtOnce,
 )
 
@@ -41,12 +42,14 @@ _STATUS: dict[type[HivebatchError], HTTPStatus] = {
     TooManyAtOnce: HTTPStatus.TOO_MANY_REQUESTS,
     InputTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    TooBusy: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _HEADERS: dict[type[HivebatchError], dict[str, str]] = {
     QuarantineFull: {"Retry-After": str(QUARANTINE_RETRY_SECONDS)},
     TooManyAtOnce: {"Retry-After": str(RETRY_AFTER_SECONDS)},
     NotAuthenticated: {"WWW-Authenticate": 'Bearer realm="hivebatch"'},
     DatabaseUnavailable: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    TooBusy: {"Retry-After": "1"},
 }
 
 logger = logging.getLogger(__name__)
@@ -65,7 +68,7 @@ def of_ours(error: HivebatchError) -> Response:
     kind = next(known for known in _STATUS if isinstance(error, known))
     status = _STATUS[kind]
     # What the database says is for the operator, who finds it in the log.
-    is_outage = status is HTTPStatus.SERVICE_UNAVAILABLE
+    is_outage = kind is DatabaseUnavailable
     if is_outage:
         logger.warning(
             "database_unavailable", extra={"route": _route(), "reason": str(error), "trouble": _trouble(error)}

@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 
 from app.api.body import JSON
 from app.api.jsonschemas import INPUT, OUTPUT, Mode, Schemas
-from app.api.operations import BYTES, Answer, Operation, declared
+from app.api.operations import BYTES, EVENTS, Answer, Operation, declared
 from app.api.schemas.shown import id_pattern
 
 Document = dict[str, Any]
@@ -148,6 +148,8 @@ class _Writer:
             written["content"] = {answer.media_type: {"schema": self.schemas.references[answer.model, OUTPUT]}}
         elif answer.media_type == BYTES:
             written["content"] = {BYTES: {}}
+        if answer.or_events:
+            written["content"][EVENTS] = {}
         return written
 
     def _problem(self, status: int) -> Document:

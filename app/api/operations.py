@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from app.api import queries
 from app.api.auth import authenticate
 from app.api.body import JSON
+from app.api.context import gate
 from app.api.errors import PROBLEM_JSON
 from app.api.schemas.inputs import Query
 from app.api.schemas.outputs import ProblemOut
@@ -20,16 +21,21 @@ P = ParamSpec("P")
 Auth = Literal["key", "token", "none"]
 
 BYTES = "application/octet-stream"
+EVENTS = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One response: `model` None for an empty one, or one of `BYTES`; `headers` name and description."""
+    """One response: `model` None for an empty one, or one of `BYTES`; `headers` name and description.
+
+    `or_events`: it may come as server-sent events instead.
+    """
 
     description: str
     model: type[BaseModel] | None = None
     media_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+    or_events: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,8 @@ class Operation:
 
     `auth`: `key` takes an API key and is checked here; `token` is proven by the path, by the service; `none` is open.
     `problems`: the 4xx and 5xx that the operation itself may answer. `bodies`: model by media type, None for any bytes.
-    `query`: None for an operation that has no parameters and refuses any.
+    `query`: None for an operation that has no parameters and refuses any. `is_long`: it may wait, or stream what is
+    long, and so has to pass the gate.
     """
 
     summary: str
@@ -61,6 +68,7 @@ class Operation:
     query: type[BaseModel] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     errors: ErrorShape = PROBLEM
+    is_long: bool = False
 
     def __call__(self, view: Callable[P, Response]) -> Callable[P, Response]:
         @wraps(view)
@@ -69,7 +77,7 @@ class Operation:
                 authenticate(request)
                 if self.query is None:
                     queries.read(Query, request.args)
-            return view(*args, **kwargs)
+            return gate().let_in(lambda: view(*args, **kwargs)) if self.is_long else view(*args, **kwargs)
 
         _DECLARED[guarded] = self
         return guarded

@@ -30,6 +30,7 @@ def verify_batch(batch_id: str) -> Response:
 @Operation(
     summary="Fetch the hashes of all inputs and results, one job a line in input order, signed by the last line",
     auth="key",
+    is_long=True,
     answers={200: Answer("A stream.", ManifestLineOut, NDJSON)},
     problems=(404,),
 )

@@ -62,7 +62,7 @@ class Service:
             signal.signal(number, lambda *_: sys.exit(0))
         worker.start()
         try:
-            serving.serve(Front(create_app(self.runtime)), self.listener)
+            serving.serve(Front(create_app(self.runtime)), self.listener, self.runtime.stopping.set)
         finally:
             click.echo("Stopping: what was submitted is waited for; once more to stop at once.", err=True)
             for number in STOP_SIGNALS:

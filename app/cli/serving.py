@@ -1,6 +1,7 @@
 """The web server: uvicorn."""
 
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 
 import uvicorn
@@ -25,8 +26,8 @@ def listen(host: str, port: int) -> socket.socket:
         raise UnsafeConfiguration(words) from error
 
 
-def serve(application: Application, listener: socket.socket) -> None:
-    """Answer requests until SIGTERM or SIGINT, then finish those under way.
+def serve(application: Application, listener: socket.socket, on_stop: Callable[[], None]) -> None:
+    """Answer requests until SIGTERM or SIGINT, then call `on_stop` and finish those under way.
 
     Nothing but the server stands in front of the application: TLS and the patience with clients that never finish
     their headers belong to the proxy before it.
@@ -45,4 +46,16 @@ def serve(application: Application, listener: socket.socket) -> None:
         timeout_graceful_shutdown=FINISH_SECONDS,
     )
     with suppress(SystemExit, KeyboardInterrupt):  # the signal's own handler is called too, when all is finished
-        uvicorn.Server(config).run([listener])
+        _Server(config, on_stop).run([listener])
+
+
+class _Server(uvicorn.Server):
+    """Says that it stops before it waits for what is under way, so that whoever waits for an answer can be told."""
+
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stop()
+        await super().shutdown(sockets)

@@ -21,7 +21,7 @@ def web(host: str, port: int) -> None:
     built = runtime.build(settings, CeleryDoorbell(make_celery(settings)))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        serving.serve(Front(create_app(built)), serving.listen(host, port))
+        serving.serve(Front(create_app(built)), serving.listen(host, port), built.stopping.set)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         built.close()

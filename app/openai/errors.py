@@ -17,12 +17,13 @@ _CODES = {HTTPStatus.UNAUTHORIZED: "invalid_api_key"}
 
 
 class InvalidRequest(Exception):
-    """A parameter of the request is wrong; nothing was stored."""
+    """A parameter of the request is wrong; nothing was stored. What isn't there is no bad request, but not found."""
 
     def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
         self.param = param
         self.code = code
+        self.status = HTTPStatus.NOT_FOUND if code == "model_not_found" else HTTPStatus.BAD_REQUEST
 
 
 def register_errors(app: Flask, prefix: str) -> None:
@@ -40,7 +41,12 @@ def register_errors(app: Flask, prefix: str) -> None:
 
 def refused(error: InvalidRequest) -> Response:
     """The response to a wrong parameter."""
-    return _written(Response(status=HTTPStatus.BAD_REQUEST), str(error), error.param, error.code)
+    return _written(Response(status=error.status), str(error), error.param, error.code)
+
+
+def ended(status: HTTPStatus, message: str, code: str) -> Response:
+    """The response to a request that was stored and came to nothing. The SDKs must not repeat it: it may be paid."""
+    return _written(Response(status=status, headers={SHOULD_RETRY: "false"}), message, None, code)
 
 
 def translated(response: Response) -> Response:

@@ -60,6 +60,7 @@ def list_files() -> Response:
 @blueprint.get("/files/<file>")
 @declare(
     summary="See one file",
+    is_long=True,
     answers={200: Answer("The file.", OpenAiFile)},
     problems=(404,),
 )
@@ -84,6 +85,7 @@ def delete_file(file: str) -> Response:
 @declare(
     summary="Fetch what is in a file; results of a batch also while it runs",
     query=ContentQuery,
+    is_long=True,
     answers={200: Answer("A stream.", media_type=BYTES)},
     problems=(404,),
 )

@@ -12,13 +12,16 @@ from app.api.rules import problems_of_job
 from app.api.schemas.inputs import JobIn
 from app.config import Settings
 from app.errors import InvalidInput, Problem
+from app.openai.errors import InvalidRequest, param_of
 from app.openai.schemas import ENDPOINT
 from app.provider_settings import ProviderSettings
 from app.services.choosing import Choice, problems_of
 from app.services.views import BadLine, NewJob
 
+_CALL = "call"
 _MAX_ID_CHARS = 512
 _MAX_MODEL_CHARS = 200
+_OF_THE_CALL = ("stream", "stream_options")
 _JUDGED_BY_CHATS = frozenset({"temperature", "top_p"})
 
 
@@ -30,6 +33,30 @@ def read_lines(file: IO[bytes], settings: Settings) -> Iterator[NewJob | BadLine
             yield _job(_request(line, settings.max_line_bytes), line.number, choice, settings)
         except InvalidInput as error:
             yield BadLine(error.problems)
+
+
+def read_call(body: Mapping[str, Any], settings: Settings) -> NewJob:
+    """The job of one request whose sender waits for the answer; how he wants that written is no part of it.
+
+    Raises:
+        InvalidRequest: the first thing that is wrong with it.
+    """
+    asked = {name: value for name, value in body.items() if name not in _OF_THE_CALL}
+    request = {"custom_id": _CALL, "method": "POST", "url": ENDPOINT, "body": asked}
+    try:
+        job = _job(request, 1, Choice(settings, None, {}), settings)
+    except InvalidInput as error:
+        raise _refusal(error.problems[0], body) from error
+    if job.fault is not None:
+        raise _refusal(job.fault, body)
+    return job
+
+
+def _refusal(problem: Problem, body: Mapping[str, Any]) -> InvalidRequest:
+    """A problem of a line as one of the request that it was made of."""
+    param = (param_of(problem.pointer) or "").removeprefix("body.")
+    is_known = param.partition(".")[0] in body
+    return InvalidRequest(problem.message, param if is_known else None, problem.code or "invalid_value")
 
 
 def _request(line: Line, limit: int) -> Mapping[str, Any]:

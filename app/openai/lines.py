@@ -11,8 +11,8 @@ from app.states import JobState
 
 UNNAMED_MODEL = "unknown"
 
-Parts = tuple[tuple[int, Mapping[str, Any]] | None, Mapping[str, str] | None]
-"""An answer, its HTTP status and its body, unless there was none; and what went wrong, if something did."""
+Answer = tuple[int, Mapping[str, Any]]
+"""An HTTP status and a body."""
 
 
 def written(lines: Iterable[FileLine]) -> Iterator[bytes]:
@@ -24,7 +24,7 @@ def written(lines: Iterable[FileLine]) -> Iterator[bytes]:
 def shown(line: FileLine) -> Mapping[str, Any]:
     """A job that has ended, as its submitter reads it."""
     shown_id = line.job_id.hex
-    answer, error = _answered(line) if line.text is not None else _failed(line)
+    answer, error = _parts(line)
     response = None
     if answer is not None:
         status, body = answer
@@ -32,14 +32,19 @@ def shown(line: FileLine) -> Mapping[str, Any]:
     return {"id": f"batch_req_{shown_id}", "custom_id": line.custom_id, "response": response, "error": error}
 
 
-def _answered(line: FileLine) -> Parts:
+def _parts(line: FileLine) -> tuple[Answer | None, Mapping[str, str] | None]:
+    return failure(line) if line.text is None else ((200, completion(line)), None)
+
+
+def completion(line: FileLine) -> Mapping[str, Any]:
+    """The answer of a job that is completed, a chat.completion."""
     # The model as the provider tells it, else as it was asked for; of a job that names none, nobody may know it.
     shown_id, model = f"chatcmpl-{line.job_id.hex}", line.model or UNNAMED_MODEL
-    completion = chat.completion_of(line.text or "", line.details, id_=shown_id, model=model, created=line.finished_at)
-    return (200, completion), None
+    return chat.completion_of(line.text or "", line.details, id_=shown_id, model=model, created=line.finished_at)
 
 
-def _failed(line: FileLine) -> Parts:
+def failure(line: FileLine) -> tuple[Answer | None, Mapping[str, str]]:
+    """What went wrong with a job that has ended without one, and what that was as an answer, if there was any."""
     if line.state == JobState.CANCELLED:
         return None, _error("batch_cancelled", "The batch was cancelled before this request was done.")
     code, message = line.error_code or "unknown", line.error_message or "It failed."

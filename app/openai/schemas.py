@@ -200,6 +200,36 @@ class OpenAiNewBatch(BaseModel):
     output_expires_after: OpenAiExpiry | None = None
 
 
+class OpenAiStreamOptions(BaseModel):
+    """What a stream is to hold beside the answer."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    include_usage: bool | None = None
+
+
+class OpenAiCall(BaseModel):
+    """A request that waits for its answer. All other fields go to the provider, as those of a batch do."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
+
+    model: str = Field(min_length=1, max_length=200)
+    messages: list[dict[str, Any]] = Field(min_length=1)
+    stream: bool | None = None
+    stream_options: OpenAiStreamOptions | None = None
+
+
+class OpenAiCompletion(OpenAiOutput):
+    """An answer; `usage` only where the provider tells it."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[dict[str, Any]] = Field(min_length=1, max_length=1)
+    usage: dict[str, Any] | None = None
+
+
 class AnyQuery(Query):
     """No parameters; unknown ones are ignored."""
 

@@ -1,7 +1,7 @@
 """Finalizing: a batch whose last job ended gets its end, in a transaction of its own, and its figures become one."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 from app.db import Connection
@@ -15,11 +15,12 @@ logger = logging.getLogger(__name__)
 _AT_ONCE = 100
 
 
-def finalize(runtime: Runtime, batch_ids: Iterable[UUID]) -> None:
-    """Finalize those of these batches that have no open job.
+def finalize(runtime: Runtime, batch_ids: Collection[UUID]) -> None:
+    """Finalize those of these batches that have no open job, and wake whoever waits for one that has ended.
 
     Runs after the transaction that ended a job: inside it, two last jobs would each see the other open.
     """
+    runtime.endings.tell(batch_ids)
     with runtime.database.reading() as connection:
         ended = _ended(connection, batch_ids)
     if ended:

@@ -89,10 +89,11 @@ def _lines(
     for start in range(0, len(positions), _PAGE):
         with runtime.database.reading() as connection:
             rows = resultfiles.lines(connection, batch_id, states, positions[start : start + _PAGE])
-        yield from map(_line, rows)
+        yield from map(line_of, rows)
 
 
-def _line(row: Any) -> FileLine:
+def line_of(row: Any) -> FileLine:
+    """A row of the store, of a job that has ended, as a line."""
     return FileLine(
         job_id=row.id,
         custom_id=row.custom_id,

@@ -17,6 +17,7 @@ from app.errors import (
     NotFound,
     Problem,
     QuarantineFull,
+    TooBusy,
     TooManyAtOnce,
     UnsafeConfiguration,
 )
@@ -27,6 +28,7 @@ ANSWERS: dict[type[HivebatchError], tuple[HivebatchError, int]] = {
     NotFound: (NotFound("job", "job_1"), 404),
     Conflict: (Conflict("too late"), 409),
     NotAuthenticated: (NotAuthenticated("who"), 401),
+    TooBusy: (TooBusy("all places are taken"), 503),
     QuarantineFull: (QuarantineFull("1000 wait"), 429),
     TooManyAtOnce: (TooManyAtOnce("16 wait"), 429),
     DatabaseUnavailable: (DatabaseUnavailable("host db is away"), 503),

@@ -19,6 +19,7 @@ from app.errors import (
     NotFound,
     Problem,
     QuarantineFull,
+    TooBusy,
     TooManyAtOnce,
 )
 
@@ -33,6 +34,7 @@ ERRORS: dict[str, Exception] = {
     "quarantined": QuarantineFull("1000 wait."),
     "crowded": TooManyAtOnce("16 wait."),
     "outage": DatabaseUnavailable("could not connect to db.internal as carol"),
+    "full": TooBusy("All places are taken."),
     "fault": RuntimeError("the prompt was: canary"),
 }
 
@@ -68,6 +70,7 @@ def problem(client: FlaskClient, path: str, **options: Any) -> dict[str, Any]:
         ("quarantined", 429),
         ("crowded", 429),
         ("outage", 503),
+        ("full", 503),
     ],
 )
 def test_each_error_of_ours_has_its_status_type_and_title(client: FlaskClient, name: str, status: int) -> None:
@@ -108,6 +111,11 @@ def test_an_error_without_words_says_what_it_means(client: FlaskClient) -> None:
 
 def test_a_missing_key_is_told_how_to_come_back(client: FlaskClient) -> None:
     assert client.get("/raise/anonymous").headers["WWW-Authenticate"] == 'Bearer realm="hivebatch"'
+
+
+def test_a_full_house_says_when_to_come_back(client: FlaskClient) -> None:
+    response = client.get("/raise/full")
+    assert (response.headers["Retry-After"], "All places" in response.text) == ("1", True)
 
 
 def test_an_outage_says_when_to_come_back_and_nothing_of_the_database(

@@ -118,3 +118,15 @@ def test_an_answer_that_breaks_off_is_not_called_whole(flask: Flask) -> None:
     with pytest.raises(ValueError, match="of the test"):
         call(Bridge(flask, 1, MOST), "GET /broken", arriving(b""), read=read)
     assert b"".join(seen) in (b"", b"one line")
+
+
+def test_whoever_works_for_a_client_can_see_that_it_has_gone(flask: Flask) -> None:
+    seen: list[bool] = []
+
+    @flask.get("/wait")
+    def wait() -> Response:
+        seen.append(request.environ["asgi.scope"][bridge.DISCONNECTED].wait(10))
+        return Response("too late")
+
+    call(Bridge(flask, 2, MOST), "GET /wait", [*arriving(b""), GONE])
+    assert seen == [True]
