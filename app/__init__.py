@@ -20,7 +20,7 @@ def create_app(runtime: "Runtime") -> "Flask":
 
     app = Flask("app", static_folder=None, template_folder=None)
     app.extensions["hivebatch"] = runtime
-    app.extensions["gate"] = Gate(runtime.settings.web_threads)
+    app.extensions["gate"] = Gate(runtime.waiting)
     app.secret_key = runtime.settings.secret_keys[0]
     app.config["SECRET_KEY_FALLBACKS"] = list(runtime.settings.secret_keys[1:])
     register_api(app)

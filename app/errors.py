@@ -71,16 +71,12 @@ class DatabaseBusy(DatabaseUnavailable):
     """Another transaction was in the way (a lock, a deadlock); the same again may well succeed at once."""
 
 
-class TooBusy(HivebatchError):
-    """As many requests wait for answers or stream them as may at once; nothing was stored."""
-
-
 class QuarantineFull(HivebatchError):
     """Too much that proves nothing waits to be looked at; nothing was stored."""
 
 
 class TooManyAtOnce(HivebatchError):
-    """As many of these as may wait for somebody else wait already; try again in a moment."""
+    """As many requests as may wait for somebody else, or stream, do so already; nothing was stored, try again soon."""
 
 
 class UnsafeConfiguration(HivebatchError):

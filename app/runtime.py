@@ -37,7 +37,7 @@ class Runtime:
 
     `sending` submits, with a sender for each provider, and `asking` looks tasks up, so that none waits for another.
     `webhook_sender` sends webhooks to where `guard` lets it, and `crowds` keeps a slow receiver from holding up the
-    others; `waiting` counts the requests that may wait for somebody else's answer.
+    others; `waiting` counts the requests that may hold a thread for long.
     `drains` keeps to one run a provider. `stopping` is set when the process is to end: nothing new is claimed, what was
     not sent is handed back. `sweeping_due` wakes its sweeper early; `echo_needed` tells it that jobs wait for an echo.
     `clock_is_off` is set while this machine's clock is too far from the database's, which `database_clock` tells.

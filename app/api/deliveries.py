@@ -30,7 +30,8 @@ blueprint = Blueprint("deliveries", __name__, url_prefix="/api")
     auth="key",
     bodies={JSON: ExampleIn},
     answers={200: Answer("What became of it.", DeliveryDetailOut)},
-    problems=(404, 413, 415, 429),
+    problems=(404, 413, 415),
+    is_long=True,
 )
 def test_webhook(webhook_id: str) -> Response:
     """Try an endpoint out."""

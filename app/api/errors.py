@@ -23,7 +23,6 @@ from app.errors import (
     NotFound,
     Problem,
     QuarantineFull,
-    TooBusy,
     TooManyAtOnce,
 )
 
@@ -39,17 +38,15 @@ _STATUS: dict[type[HivebatchError], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     QuarantineFull: HTTPStatus.TOO_MANY_REQUESTS,
-    TooManyAtOnce: HTTPStatus.TOO_MANY_REQUESTS,
     InputTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    TooBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    TooManyAtOnce: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _HEADERS: dict[type[HivebatchError], dict[str, str]] = {
     QuarantineFull: {"Retry-After": str(QUARANTINE_RETRY_SECONDS)},
-    TooManyAtOnce: {"Retry-After": str(RETRY_AFTER_SECONDS)},
     NotAuthenticated: {"WWW-Authenticate": 'Bearer realm="hivebatch"'},
     DatabaseUnavailable: {"Retry-After": str(RETRY_AFTER_SECONDS)},
-    TooBusy: {"Retry-After": "1"},
+    TooManyAtOnce: {"Retry-After": "1"},
 }
 
 logger = logging.getLogger(__name__)

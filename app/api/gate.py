@@ -7,25 +7,23 @@ from typing import Any
 
 from flask import Response
 
-from app.errors import TooBusy
-
-SHARE = 4
+from app.errors import TooManyAtOnce
 
 
 class Gate:
     """The places of one process for requests that hold their thread for long."""
 
-    def __init__(self, threads: int) -> None:
-        self._places = threading.Semaphore(max(1, threads // SHARE))
+    def __init__(self, places: threading.BoundedSemaphore) -> None:
+        self._places = places
 
     def let_in(self, view: Callable[[], Response]) -> Response:
         """What `view` answers; its place is free again when the answer is written.
 
         Raises:
-            TooBusy: there is no place.
+            TooManyAtOnce: there is no place.
         """
         if not self._places.acquire(blocking=False):
-            raise TooBusy("As many requests wait for answers or stream them as may at once; try again in a moment.")
+            raise TooManyAtOnce("As many requests wait, or stream, as may at once; try again in a moment.")
         with ExitStack() as place:
             place.callback(self._places.release)
             response = view()

@@ -17,7 +17,6 @@ from app.errors import (
     NotFound,
     Problem,
     QuarantineFull,
-    TooBusy,
     TooManyAtOnce,
     UnsafeConfiguration,
 )
@@ -28,9 +27,8 @@ ANSWERS: dict[type[HivebatchError], tuple[HivebatchError, int]] = {
     NotFound: (NotFound("job", "job_1"), 404),
     Conflict: (Conflict("too late"), 409),
     NotAuthenticated: (NotAuthenticated("who"), 401),
-    TooBusy: (TooBusy("all places are taken"), 503),
     QuarantineFull: (QuarantineFull("1000 wait"), 429),
-    TooManyAtOnce: (TooManyAtOnce("16 wait"), 429),
+    TooManyAtOnce: (TooManyAtOnce("16 wait"), 503),
     DatabaseUnavailable: (DatabaseUnavailable("host db is away"), 503),
     DatabaseBusy: (DatabaseBusy("a deadlock of db"), 503),
 }

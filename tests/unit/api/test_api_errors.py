@@ -19,7 +19,6 @@ from app.errors import (
     NotFound,
     Problem,
     QuarantineFull,
-    TooBusy,
     TooManyAtOnce,
 )
 
@@ -32,9 +31,8 @@ ERRORS: dict[str, Exception] = {
     "wordless": Conflict(),
     "anonymous": NotAuthenticated("No key."),
     "quarantined": QuarantineFull("1000 wait."),
-    "crowded": TooManyAtOnce("16 wait."),
+    "crowded": TooManyAtOnce("All places are taken."),
     "outage": DatabaseUnavailable("could not connect to db.internal as carol"),
-    "full": TooBusy("All places are taken."),
     "fault": RuntimeError("the prompt was: canary"),
 }
 
@@ -68,9 +66,8 @@ def problem(client: FlaskClient, path: str, **options: Any) -> dict[str, Any]:
         ("conflict", 409),
         ("large", 413),
         ("quarantined", 429),
-        ("crowded", 429),
+        ("crowded", 503),
         ("outage", 503),
-        ("full", 503),
     ],
 )
 def test_each_error_of_ours_has_its_status_type_and_title(client: FlaskClient, name: str, status: int) -> None:
@@ -114,7 +111,7 @@ def test_a_missing_key_is_told_how_to_come_back(client: FlaskClient) -> None:
 
 
 def test_a_full_house_says_when_to_come_back(client: FlaskClient) -> None:
-    response = client.get("/raise/full")
+    response = client.get("/raise/crowded")
     assert (response.headers["Retry-After"], "All places" in response.text) == ("1", True)
 
 

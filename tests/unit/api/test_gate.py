@@ -1,5 +1,6 @@
 """The gate: as many requests as have a place hold their threads for long, and every place comes back."""
 
+import threading
 from collections.abc import Iterator
 from functools import partial
 
@@ -7,7 +8,7 @@ import pytest
 from flask import Response
 
 from app.api.gate import Gate
-from app.errors import TooBusy
+from app.errors import TooManyAtOnce
 
 
 def parts() -> Iterator[bytes]:
@@ -22,29 +23,32 @@ def stream() -> Response:
 def is_full(gate: Gate) -> bool:
     try:
         gate.let_in(Response)
-    except TooBusy:
+    except TooManyAtOnce:
         return True
     return False
 
 
-def test_a_quarter_of_the_threads_has_a_place_and_at_least_one() -> None:
-    for threads, places in ((64, 16), (8, 2), (4, 1), (1, 1)):
-        gate = Gate(threads)
-        kept = [gate.let_in(stream) for _ in range(places)]
-        assert is_full(gate)
-        for response in kept:
-            response.close()
-        assert not is_full(gate)
+def of(places: int) -> Gate:
+    return Gate(threading.BoundedSemaphore(places))
+
+
+def test_who_comes_when_all_places_are_taken_is_not_let_in() -> None:
+    gate = of(3)
+    kept = [gate.let_in(stream) for _ in range(3)]
+    assert is_full(gate)
+    for response in kept:
+        response.close()
+    assert not is_full(gate)
 
 
 def test_what_is_answered_at_once_gives_its_place_back_at_once() -> None:
-    gate = Gate(4)
+    gate = of(1)
     for _ in range(3):
         assert gate.let_in(partial(Response, b"short")).data == b"short"
 
 
 def test_a_stream_keeps_its_place_until_it_is_written() -> None:
-    gate = Gate(4)
+    gate = of(1)
     written = iter(gate.let_in(stream).response)
     assert next(written) == b"one"
     assert is_full(gate)
@@ -53,7 +57,7 @@ def test_a_stream_keeps_its_place_until_it_is_written() -> None:
 
 
 def test_a_place_that_is_given_back_twice_is_one_place() -> None:
-    gate = Gate(4)
+    gate = of(1)
     response = gate.let_in(stream)
     assert response.data == b"onetwo"
     response.close()
@@ -64,7 +68,7 @@ def test_a_place_that_is_given_back_twice_is_one_place() -> None:
 
 
 def test_a_request_that_fails_gives_its_place_back() -> None:
-    gate = Gate(4)
+    gate = of(1)
 
     def failing() -> Response:
         raise ValueError
@@ -75,7 +79,7 @@ def test_a_request_that_fails_gives_its_place_back() -> None:
 
 
 def test_a_stream_that_breaks_gives_its_place_back() -> None:
-    gate = Gate(4)
+    gate = of(1)
 
     def broken() -> Iterator[bytes]:
         yield b"one"
