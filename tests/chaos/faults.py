@@ -3,33 +3,32 @@
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 
 import requests
 
+from tests.chaos import aim
+from tests.chaos.load import Load
 from tests.chaos.proxy import Mode
 from tests.chaos.supervisor import Watched
 from tests.chaos.system import SETTINGS, Production, System
+from tests.e2e.client import Asked
 from tests.e2e.processes import full_disk
+from tests.e2e.procfile import until
 
 LEASE_SECONDS = float(SETTINGS["LEASE_SECONDS"])
 FROZEN = "stopped beyond the lease"
-AIM_SECONDS = 5.0
-"""How long an aimed kill waits for somebody to enter the phase; then it hits whoever is there."""
-
 TRIES = 4
+UNHEARD = 8
+"""Jobs in a batch of which nobody hears for two seconds, and of which no callback tells, when first submitted."""
 
-ROLES: Mapping[str, tuple[str, ...]] = {
-    "claim": ("worker", "up"),
-    "POST": ("worker", "up"),
-    "ack write": ("worker", "up"),
-    "group commit": ("web", "up"),
-    "finalize": ("web", "worker", "up"),
-}
+_UNHEARD = "[[sandbox lost ack_delay=2 times=1]]"
+_CLAIM_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,9 @@ class Done:
 class Faults:
     """Does faults to one system, and writes down what it did. `hits`: how many kills found each phase."""
 
-    def __init__(self, system: System, random: Random) -> None:
+    def __init__(self, system: System, load: Load, random: Random) -> None:
         self._system = system
+        self._load = load
         self._random = random
         self.done: list[Done] = []
         self.hits: Counter[str] = Counter()
@@ -67,14 +67,23 @@ class Faults:
             if self.hits[phase]:
                 return
 
-    def _kill_in(self, phase: str) -> None:
-        candidates = self._system.of_role(*ROLES[phase])
-        self._brake(candidates, phase)
-        target = self._seen(candidates, phase)
-        time.sleep(self._random.uniform(0, 0.1))
-        self._brake(candidates, None)
+    def kill_unheard(self) -> None:
+        """SIGKILL to the group of a process whose POSTs are under way, such that only their leases tell of them.
+
+        Again if it was not the one that has sent most of them.
+        """
+        for number in range(TRIES):
+            batch_id = self._load.submit([_unheard(number, position) for position in range(UNHEARD)])
+            until(partial(self._load.jobs_in, "submitting", batch_id, 1), _CLAIM_SECONDS, f"{batch_id} is under way")
+            time.sleep(0.3)  # a claim is a moment before its POST
+            if self._kill_in("POST").get("POST", 0) >= UNHEARD // 2:
+                return
+
+    def _kill_in(self, phase: str) -> Mapping[str, int]:
+        """One that it hopes to find in the phase; in which phases it was, with how many threads."""
+        target = aim.at(phase, self._system.of_role(*aim.ROLES[phase]), self._random)
         with self._noted("killed", target.name):
-            self._kill(target)
+            return self._kill(target)
 
     def freeze(self, roles: tuple[str, ...]) -> None:
         """SIGSTOP to a process of such a role for longer than the lease."""
@@ -158,25 +167,11 @@ class Faults:
         time.sleep(self._random.uniform(0, 1))
         postgres.start()
 
-    def _kill(self, target: Watched) -> None:
+    def _kill(self, target: Watched) -> Mapping[str, int]:
         hit = target.kill()
         self.hits.update(hit.keys())
         self._system.wait_until_up(target.name)
-
-    def _brake(self, candidates: Sequence[Watched], phase: str | None) -> None:
-        for each in candidates:
-            if each.page is not None:
-                each.page.brake(phase)
-
-    def _seen(self, candidates: Sequence[Watched], phase: str) -> Watched:
-        """The first that is in the phase; after a while any."""
-        deadline = time.monotonic() + AIM_SECONDS
-        while time.monotonic() < deadline:
-            for each in self._random.sample(candidates, len(candidates)):
-                if (page := each.page) is not None and phase in page.counts():
-                    return each
-            time.sleep(0.001)
-        return self._random.choice(candidates)
+        return hit
 
     def _production(self) -> Production:
         assert isinstance(self._system, Production)
@@ -187,3 +182,7 @@ class Faults:
         began_at = datetime.now(UTC)
         yield
         self.done.append(Done(kind, target, began_at, datetime.now(UTC)))
+
+
+def _unheard(number: int, position: int) -> Asked:
+    return Asked(f"unheard/{number}/{position}", f"Question {number}.{position}: who hears this? {_UNHEARD}")

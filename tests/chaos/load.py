@@ -43,7 +43,9 @@ class Load(Client):
         super().__init__(url, key)
         self.log: list[Accepted] = []
         self._file = log.open("a")
+        self._logging = threading.Lock()
         self._total = jobs
+        self._besides = 0
         self._given = (0, 0, 0.0)
         self._random = random
         self._ended: dict[str, int] = {}
@@ -59,6 +61,11 @@ class Load(Client):
     def give(self, jobs: int) -> None:
         """So many more may be submitted, one after the other."""
         self._given = (self._allowed(), min(self._total, self._given[1] + jobs), time.monotonic())
+
+    def submit(self, jobs: Sequence[Asked]) -> str:
+        """Send these besides, as one batch, until the service has it; its id."""
+        self._besides += len(jobs)
+        return self._submit_one(tuple(jobs))
 
     def stop(self) -> None:
         """End both threads. Raises what went wrong in them."""
@@ -85,7 +92,7 @@ class Load(Client):
     @property
     def is_done(self) -> bool:
         """Whether all is submitted and every batch is over."""
-        return self.jobs_accepted == self._total and len(self._is_final) == len(self.log)
+        return self.jobs_accepted == self._total + self._besides and len(self._is_final) == len(self.log)
 
     def open_batches(self) -> Sequence[str]:
         """Those that it has not seen end."""
@@ -100,11 +107,12 @@ class Load(Client):
 
     def open_jobs(self, batch_id: str, most: int) -> Sequence[str]:
         """Jobs of a batch that are open, up to so many of each state."""
-        found = []
-        for state in _OPEN:
-            answer = self._patiently("GET", f"{self._url}/{batch_id}/jobs?state={state}&limit={most}")
-            found += [job["id"] for job in answer.json()["items"]]
-        return found
+        return [job_id for state in _OPEN for job_id in self.jobs_in(state, batch_id, most)]
+
+    def jobs_in(self, state: str, batch_id: str, most: int) -> Sequence[str]:
+        """Jobs of a batch that are in this state, up to so many."""
+        answer = self._patiently("GET", f"{self._url}/{batch_id}/jobs?state={state}&limit={most}")
+        return [job["id"] for job in answer.json()["items"]]
 
     def is_open(self, job_id: str) -> bool:
         """Whether a job still is."""
@@ -134,18 +142,19 @@ class Load(Client):
             self._submit_one(tuple(_asked(position, is_large) for position in range(number, number + wanted)))
             number += wanted
 
-    def _submit_one(self, jobs: tuple[Asked, ...]) -> None:
-        """Send the same request until the service says that it has the batch, now or from before."""
+    def _submit_one(self, jobs: tuple[Asked, ...]) -> str:
+        """Send the same request until the service says that it has the batch, now or from before; its id."""
         body = json.dumps({"jobs": [job.to_json() for job in jobs]})
-        headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
-        tries = [0]
+        headers, tries = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}, [0]
         answer = self._patiently("POST", self._url, tries, data=body, headers=headers)
         assert answer.status_code in (200, 201), answer.text
         accepted = Accepted(answer.json()["id"], jobs, tries[0])
-        self._file.write(json.dumps({"id": accepted.batch_id, "jobs": [job.custom_id for job in jobs]}) + "\n")
-        self._file.flush()
-        self.log.append(accepted)
-        self.accepted |= dict.fromkeys((job.custom_id for job in jobs), accepted.batch_id)
+        with self._logging:
+            told = {"id": accepted.batch_id, "jobs": [job.custom_id for job in jobs]}
+            print(json.dumps(told), file=self._file, flush=True)
+            self.log.append(accepted)
+            self.accepted |= dict.fromkeys((job.custom_id for job in jobs), accepted.batch_id)
+        return accepted.batch_id
 
     def _look(self) -> None:
         while not self._is_over.wait(0.1):
@@ -178,11 +187,9 @@ class Load(Client):
         return answer
 
 
-def _asked_once(
-    method: str, url: str, headers: Mapping[str, str], arguments: Mapping[str, Any]
-) -> requests.Response | None:
+def _asked_once(method: str, url: str, headers: dict[str, str], arguments: dict[str, Any]) -> requests.Response | None:
     try:
-        return requests.request(method, url, headers=dict(headers), timeout=(3, 10), **arguments)
+        return requests.request(method, url, headers=headers, timeout=(3, 10), **arguments)
     except requests.RequestException:
         return None
 

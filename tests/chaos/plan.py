@@ -39,7 +39,8 @@ def steps(database: str, kills: int, random: Random) -> Sequence[Step]:
 
     Every link is hit each time, in one of the ways.
     """
-    chosen: list[Step] = [partial(Faults.kill_in, phase=phase) for phase in PHASES]
+    chosen: list[Step] = [partial(Faults.kill_in, phase=phase) for phase in PHASES if phase != "POST"]
+    chosen += [Faults.kill_unheard]  # in a POST
     chosen += [Faults.kill] * (kills - len(PHASES))
     for _ in range(max(1, kills // 10)):
         chosen += [partial(Faults.freeze, roles=("worker", "up")), partial(Faults.disk_full, name=FULL[database])]

@@ -43,10 +43,10 @@ class Run:
         self._system = system
         self._random = Random(f"{system.database} {seed}")
         self._jobs = jobs
-        self._faults = Faults(system, self._random)
         self._steps = plan.steps(system.database, kills, self._random)
         log, of_load = system.folder / "accepted.ndjson", Random(f"load {seed}")  # a thread of its own draws from it
         self._load = Load(system.url, system.key, log, jobs, of_load)
+        self._faults = Faults(system, self._load, self._random)
         self._questions = Questions(self._load, self._random)
         self._seen = (0, time.monotonic())
 

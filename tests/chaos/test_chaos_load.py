@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from tests.chaos.load import Load
+from tests.e2e.client import Asked
 from tests.e2e.procfile import until
 
 
@@ -79,6 +80,14 @@ def test_a_request_comes_again_the_same_until_it_is_told_201(load: Load, service
     logged = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [entry["id"] for entry in logged] == [each.batch_id for each in load.log]
     assert [name for entry in logged for name in entry["jobs"]] == [f"job/{number}" for number in range(100)]
+
+
+def test_what_it_is_asked_to_submit_comes_besides(load: Load, service: Service) -> None:
+    batch_id = load.submit([Asked("besides", "Who?")])
+    assert service.batches[batch_id] == 1
+    load.give(100)
+    until(lambda: load.is_done, 20, "all is submitted and over")
+    assert sum(service.batches.values()) == load.jobs_accepted == 101
 
 
 def test_it_submits_no_more_than_it_is_given(load: Load, service: Service) -> None:

@@ -34,7 +34,7 @@ OF_SANDBOX = {"HIVE_TASK_PATH": SANDBOX_TASK_PATH}
 """The sandbox can be asked for its tasks."""
 
 
-def until(is_so: Callable[[], bool], seconds: float, what: str) -> None:
+def until(is_so: Callable[[], object], seconds: float, what: str) -> None:
     """Wait for something that comes true. Raises AssertionError if it hasn't after so many seconds."""
     deadline = time.monotonic() + seconds
     while not is_so():
