@@ -12,7 +12,7 @@ from app.ids import show
 from app.outbound import schedule
 from app.outbound.signatures import sign
 from app.outbound.webhooks import Message, Reply
-from app.providers.outcomes import retry_after_seconds
+from app.providers.outcomes import one_line, retry_after_seconds
 from app.runtime import Runtime
 from app.services import endpoints as of_owners
 from app.states import DeliveryState
@@ -120,7 +120,7 @@ def _record(runtime: Runtime, taken: Any, reply: Reply) -> None:
     """Its endpoint is locked first, as everybody does who writes both."""
     now = runtime.moment().now
     is_delivered = reply.status is not None and 200 <= reply.status < 300
-    why = None if is_delivered else reply.error or f"HTTP {reply.status}"
+    why = None if is_delivered else one_line(reply.error or f"HTTP {reply.status}")
     state, due_at = _next(taken, now, is_delivered=is_delivered)
     with runtime.database.transaction() as connection:
         endpoint = endpoints.lock(connection, taken.endpoint_id)
@@ -130,7 +130,7 @@ def _record(runtime: Runtime, taken: Any, reply: Reply) -> None:
             taken.tries,
             finished_at=now,
             http_status=reply.status,
-            error=None if why is None else why[:500],
+            error=why,
             request_head=reply.request_head or None,
             response_head=reply.response_head,
         )
@@ -176,6 +176,7 @@ def _disable(connection: Connection, endpoint: Any, reason: str, now: datetime) 
 def _slow_down(connection: Connection, endpoint: Any, reply: Reply, now: datetime) -> None:
     asked = retry_after_seconds(reply.retry_after, schedule.LONGEST_WAIT.total_seconds())
     until = schedule.not_before(now, reply.status, asked)
-    if until is not None and (endpoint.not_before is None or endpoint.not_before < until):
-        endpoints.change(connection, endpoint.id, not_before=until)
-        deliveries.put_off(connection, endpoint.id, until)
+    latest = max((each for each in (until, endpoint.not_before) if each is not None), default=now)
+    if latest > now:
+        endpoints.change(connection, endpoint.id, not_before=latest)
+        deliveries.put_off(connection, endpoint.id, latest)

@@ -131,6 +131,16 @@ def test_no_answer_is_told_and_tried_again(
     assert told.delivery.state == DeliveryState.DELIVERED
 
 
+def test_what_no_database_can_keep_of_an_answer_is_left_out(runtime: Runtime, receivers: FakeReceivers) -> None:
+    register(runtime)
+    end_a_batch(runtime)
+    receivers.script.append(Reply(None, "BadStatusLine: \x00\x01\r\n" + "x" * 1000, ""))
+    send_due(runtime)
+    error = only_delivery(runtime).delivery.error
+    assert error is not None
+    assert (error.startswith("BadStatusLine: x"), len(error)) == (True, 500)
+
+
 def test_the_sweep_says_what_is_due_and_comes_back_for_what_will_be(
     runtime: Runtime, receivers: FakeReceivers, clock: FrozenDateTimeFactory
 ) -> None:
@@ -157,6 +167,25 @@ def test_retry_after_is_honoured_for_everything_that_goes_there(
     assert (send_due(runtime), endpoint(runtime, endpoint_id).not_before) == (0, now() + timedelta(seconds=1))
     clock.tick(1)
     assert send_due(runtime) == 3
+
+
+def test_what_it_asked_for_first_holds_though_it_asks_for_less_later(
+    runtime: Runtime, make_runtime: MakeRuntime, receivers: FakeReceivers, clock: FrozenDateTimeFactory
+) -> None:
+    other = make_runtime()
+    register(runtime)
+    for _ in range(2):
+        end_a_batch(runtime)
+    began_at = now()
+
+    def be_overtaken(_: Message) -> int:
+        receivers_of(other).script.append(Reply(503, None, "", "", retry_after="3600"))
+        send_due(other)
+        return 500
+
+    receivers.script.append(be_overtaken)
+    send_due(runtime)
+    assert {row.due_at for row in on_their_way(runtime)} == {began_at + timedelta(hours=1)}
 
 
 def test_one_that_is_overloaded_is_left_alone_for_a_minute(
@@ -238,13 +267,13 @@ def test_several_couriers_in_two_processes_send_each_event_once(
     side_by_side(*(partial(send_due, by) for by in (runtime, other, runtime, other)))
     while send_due(runtime):  # whoever found an endpoint crowded has left
         pass
-    found = [*receivers.received, *_receivers_of(other).received]
+    found = [*receivers.received, *receivers_of(other).received]
     assert len(found) == 20
     assert len({(message.url, message.headers["webhook-id"]) for message in found}) == 20
     assert {row.state for row in on_their_way(runtime)} == {DeliveryState.DELIVERED}
 
 
-def _receivers_of(runtime: Runtime) -> FakeReceivers:
+def receivers_of(runtime: Runtime) -> FakeReceivers:
     found = runtime.webhook_sender
     assert isinstance(found, FakeReceivers)
     return found
@@ -422,7 +451,7 @@ def test_a_slow_receiver_stops_neither_submitting_nor_the_other_receivers(
     make_runtime: MakeRuntime, run_in_thread: Callable[[Callable[[], object]], threading.Thread]
 ) -> None:
     runtime = make_runtime(connections=8)  # so two couriers, and one for each receiver
-    receivers, is_slow, goes_on = _receivers_of(runtime), threading.Event(), threading.Event()
+    receivers, is_slow, goes_on = receivers_of(runtime), threading.Event(), threading.Event()
     register(runtime, f"{URL}/slow")
     register(runtime, f"{URL}/quick")
 
