@@ -5,9 +5,10 @@ import socket
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,8 +17,12 @@ from uuid import UUID, uuid4
 
 import pytest
 import requests
+from sqlalchemy import func, select
 
+from app.ids import show
+from app.models import jobs
 from app.runtime import Runtime, build
+from app.services import keys
 from app.services.claims import Claim
 from migrations import runner
 from tests.conftest import make_settings
@@ -29,12 +34,27 @@ from tests.servers import Redis, free_port
 CALLBACKS = 20
 PROMPTS = 40
 SENDERS = 4
+JOBS = 3
+"""In each batch that is submitted during the restart."""
 
 
 @pytest.fixture
 def runtime(tmp_path: Path) -> Iterator[Runtime]:
     """An installation on a file, as this process sees it; the processes under test see the same file."""
-    settings = make_settings(database_url=f"sqlite:///{tmp_path / 'hivebatch.db'}", lease_seconds=600.0)
+    with installed(f"sqlite:///{tmp_path / 'hivebatch.db'}") as built:
+        yield built
+
+
+@pytest.fixture
+def on_either(database_url: str) -> Iterator[Runtime]:
+    """The same, once on a file and once on PostgreSQL."""
+    with installed(database_url) as built:
+        yield built
+
+
+@contextmanager
+def installed(database_url: str) -> Iterator[Runtime]:
+    settings = make_settings(database_url=database_url, lease_seconds=600.0)
     built = replace(build(settings, RecordingDoorbell()), providers={"hive_v2": FakeProvider()})
     runner.upgrade(built.database)
     yield built
@@ -147,12 +167,13 @@ def proxy() -> Iterator[Proxy]:
         thread.join()
 
 
-def test_a_rolling_restart_loses_no_callback(
-    processes: Processes, runtime: Runtime, proxy: Proxy, tmp_path: Path
+def test_a_rolling_restart_loses_no_callback_and_no_batch(
+    processes: Processes, on_either: Runtime, proxy: Proxy, tmp_path: Path
 ) -> None:
-    batch_id = submit(runtime, *["a"] * PROMPTS)
-    claims = take(runtime)
-    old, proxy.target = web(processes, runtime, tmp_path, "web-0")
+    batch_id = submit(on_either, *["a"] * PROMPTS)
+    claims = take(on_either)
+    headers = {"Authorization": f"Bearer {keys.create(on_either, 'alice', 'tests').secret}"}
+    old, proxy.target = web(processes, on_either, tmp_path, "web-0")
     is_over = threading.Event()
 
     def keep_calling_back(number: int) -> list[int]:
@@ -162,19 +183,50 @@ def test_a_rolling_restart_loses_no_callback(
             statuses.append(call_back(proxy.port, mine[len(statuses) % len(mine)]))
         return statuses
 
-    with ThreadPoolExecutor(SENDERS) as senders:
+    def keep_submitting() -> list[tuple[int, str]]:
+        """Submit one batch after the other, each of them twice with the same Idempotency-Key; statuses and ids."""
+        url = f"http://127.0.0.1:{proxy.port}/api/batches"
+        body = {"jobs": [{"custom_id": f"job-{number}", "text_data": "b"} for number in range(JOBS)]}
+        answers: list[tuple[int, str]] = []
+        while not is_over.is_set():
+            once = headers | {"Idempotency-Key": str(uuid4())}
+            answers += [told(requests.post(url, json=body, headers=once, timeout=30)) for _ in range(2)]
+        return answers
+
+    with ThreadPoolExecutor(SENDERS + 1) as senders:
+        submitting = senders.submit(keep_submitting)
         calling = [senders.submit(keep_calling_back, number) for number in range(SENDERS)]
         for restart in (1, 2):
-            new, port = web(processes, runtime, tmp_path, f"web-{restart}")
+            new, port = web(processes, on_either, tmp_path, f"web-{restart}")
             left, proxy.target = proxy.target, port
             eventually(lambda left=left: proxy.has_left(left), 20, "the old one has no connection")
             assert old.stop(STOP_SECONDS) == 0
             old = new
         is_over.set()
         statuses = [status for sender in calling for status in sender.result(60)]
+        answers = submitting.result(60)
     assert set(statuses) == {200}
-    assert counts(runtime, batch_id) == {"completed": PROMPTS}
-    assert sum(row.times for row in inbox_rows(runtime)) == len(statuses) > PROMPTS
+    assert counts(on_either, batch_id) == {"completed": PROMPTS}
+    assert sum(row.times for row in inbox_rows(on_either)) == len(statuses) > PROMPTS
+    assert [status for status, _ in answers] == [201, 200] * (len(answers) // 2)
+    batches = Counter(shown for _, shown in answers)
+    assert set(batches.values()) == {2}
+    assert {show("batch", each): number for each, number in stored(on_either)} == {
+        show("batch", batch_id): PROMPTS,
+        **dict.fromkeys(batches, JOBS),
+    }
+
+
+def told(answer: requests.Response) -> tuple[int, str]:
+    """Its status and the id in it. (Who keeps a response keeps its connection.)"""
+    return answer.status_code, answer.json().get("id", answer.text)
+
+
+def stored(runtime: Runtime) -> Sequence[tuple[UUID, int]]:
+    """Each batch, and how many jobs it has."""
+    query = select(jobs.c.batch_id, func.count()).group_by(jobs.c.batch_id)
+    with runtime.database.reading() as connection:
+        return [(row[0], row[1]) for row in connection.execute(query)]
 
 
 # --- worker ---
