@@ -14,7 +14,7 @@ from app.store import dialects
 def add(connection: Connection, row: dict[str, Any]) -> bool:
     """Keep a key; one with the same secret is left as it is (False)."""
     statement = dialects.insert(connection, api_keys).values(row).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount > 0
+    return connection.execute(statement.returning(api_keys.c.id)).first() is not None
 
 
 def by_hash(connection: Connection, sha256: str) -> Row[Any] | None:
