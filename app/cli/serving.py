@@ -26,7 +26,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise UnsafeConfiguration(words) from error
 
 
-def serve(application: Application, listener: socket.socket, on_stop: Callable[[], None]) -> None:
+def serve(application: Application, listener: socket.socket, on_stop: Callable[[], None] = lambda: None) -> None:
     """Answer requests until SIGTERM or SIGINT, then call `on_stop` and finish those under way.
 
     Nothing but the server stands in front of the application: TLS and the patience with clients that never finish
