@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -30,7 +29,6 @@ SANDBOX_TASK_PATH = "/api/v2/task?task_id={task_id}"
 SANDBOX_V3 = '[hive_v3]\nkind = "hive_v3"\nbase_url = "{url}/api/v3"\nkeys = ["sandbox"]\n'
 # What the sandbox loses should not look stuck for as long as a real provider is given.
 SANDBOX_TIMES = {"callback_timeout_seconds": 20.0, "unknown_grace_seconds": 10.0}
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass
@@ -56,16 +54,15 @@ class Service:
             deaths.append("worker")
             stop()
 
+        server = serving.Server(Front(create_app(self.runtime)), self.runtime.stopping.set)
         attach(self.celery, self.runtime)
         worker = EmbeddedWorker(self.celery, f"up@{os.getpid()}", on_ready, die)
-        for number in STOP_SIGNALS:
-            signal.signal(number, lambda *_: sys.exit(0))
         worker.start()
         try:
-            serving.serve(Front(create_app(self.runtime)), self.listener, self.runtime.stopping.set)
+            server.answer(self.listener)
         finally:
             click.echo("Stopping: what was submitted is waited for; once more to stop at once.", err=True)
-            for number in STOP_SIGNALS:
+            for number in serving.STOP_SIGNALS:
                 signal.signal(number, lambda *_: os._exit(130))
             worker.stop(self.runtime.settings.longest_lease_seconds)
         return 1 if deaths else 0

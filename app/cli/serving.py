@@ -1,8 +1,8 @@
 """The web server: uvicorn."""
 
+import signal
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 
 import uvicorn
 
@@ -11,6 +11,7 @@ from app.errors import UnsafeConfiguration
 
 FINISH_SECONDS = 10
 KEEP_ALIVE_SECONDS = 75
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -26,36 +27,39 @@ def listen(host: str, port: int) -> socket.socket:
         raise UnsafeConfiguration(words) from error
 
 
-def serve(application: Application, listener: socket.socket, on_stop: Callable[[], None] = lambda: None) -> None:
-    """Answer requests until SIGTERM or SIGINT, then call `on_stop` and finish those under way.
+class Server(uvicorn.Server):
+    """Answers requests until SIGTERM or SIGINT, which it heeds from the moment it is made.
 
+    Make it before anything that is to end with it, and after the application: an exception out of a signal's handler
+    can be lost in whatever it interrupts, an import for one, so that the handler only takes note.
     Nothing but the server stands in front of the application: TLS and the patience with clients that never finish
     their headers belong to the proxy before it.
     """
-    config = uvicorn.Config(
-        application,
-        http="httptools",
-        loop="uvloop",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=FINISH_SECONDS,
-    )
-    with suppress(SystemExit, KeyboardInterrupt):  # the signal's own handler is called too, when all is finished
-        _Server(config, on_stop).run([listener])
 
-
-class _Server(uvicorn.Server):
-    """Says that it stops before it waits for what is under way, so that whoever waits for an answer can be told."""
-
-    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+    def __init__(self, application: Application, on_stop: Callable[[], None] = lambda: None) -> None:
+        config = uvicorn.Config(
+            application,
+            http="httptools",
+            loop="uvloop",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=FINISH_SECONDS,
+        )
         super().__init__(config)
         self._on_stop = on_stop
+        for number in STOP_SIGNALS:
+            signal.signal(number, self.handle_exit)
+
+    def answer(self, listener: socket.socket) -> None:
+        """Return when told to stop, once `on_stop` was called and the requests under way are finished."""
+        self.run([listener])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say that it stops before waiting for what is under way, so that whoever waits for an answer can be told."""
         self._on_stop()
         await super().shutdown(sockets)

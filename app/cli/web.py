@@ -1,7 +1,6 @@
 """`hivebatch web`: a web process of a production installation."""
 
 import signal
-import sys
 
 import click
 
@@ -19,9 +18,9 @@ def web(host: str, port: int) -> None:
     settings = config.load()
     logs.configure(settings.log_level)
     built = runtime.build(settings, CeleryDoorbell(make_celery(settings)))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    server = serving.Server(Front(create_app(built)), built.stopping.set)
     try:
-        serving.serve(Front(create_app(built)), serving.listen(host, port), built.stopping.set)
+        server.answer(serving.listen(host, port))
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         built.close()

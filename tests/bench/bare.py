@@ -18,4 +18,4 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
-    serving.serve(application, serving.listen("127.0.0.1", parser.parse_args().port))
+    serving.Server(application).answer(serving.listen("127.0.0.1", parser.parse_args().port))

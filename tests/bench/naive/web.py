@@ -70,4 +70,4 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, required=True)
     port = parser.parse_args().port
     Base.metadata.create_all(engine)
-    serving.serve(Bridge(app, threads=64, max_body_bytes=200_000_000), serving.listen("127.0.0.1", port))
+    serving.Server(Bridge(app, threads=64, max_body_bytes=200_000_000)).answer(serving.listen("127.0.0.1", port))
