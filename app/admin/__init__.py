@@ -1,4 +1,4 @@
-"""The admin page: server-rendered, behind a password, without a line of JavaScript."""
+"""The admin page: server-rendered, behind a password; scripts keep it up to date, and nothing needs them."""
 
 import hashlib
 from urllib.parse import urlsplit
@@ -7,12 +7,14 @@ from flask import Flask
 
 from app.admin import (  # noqa: F401 - their routes join the blueprint
     actions,
+    batches,
     brakes,
     failures,
     formats,
     headers,
     login,
     orphans,
+    overview,
     views,
 )
 from app.admin.blueprint import admin

@@ -8,6 +8,8 @@ from decimal import Decimal
 from app import clock, ids
 from app.admin.blueprint import admin
 from app.admin.forgery import form_token
+from app.admin.live import htmx_config, layout, part_url
+from app.admin.navigation import has_page, places
 from app.admin.sessions import is_signed_in
 from app.admin.signs import segments, sign
 
@@ -60,10 +62,19 @@ def _plain(value: object) -> object:
 
 
 _FILTERS: tuple[Callable[..., object], ...] = (ago, utc, duration, number, money, pretty, segments, sign)
-_GLOBALS: tuple[Callable[..., object], ...] = (form_token, is_signed_in)
+_GLOBALS: tuple[Callable[..., object], ...] = (
+    form_token,
+    has_page,
+    htmx_config,
+    is_signed_in,
+    layout,
+    part_url,
+    places,
+)
 
 for _function in _FILTERS:
     admin.add_app_template_filter(_function)
 for _function in _GLOBALS:
     admin.add_app_template_global(_function)
 admin.add_app_template_global(ids.show, "show_id")
+admin.add_app_template_global(clock.now, "now")

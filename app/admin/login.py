@@ -77,4 +77,4 @@ def sign_out() -> ResponseReturnValue:
 def _destination() -> str:
     """The page that was asked for, if it is one of ours."""
     wanted = request.args.get("next", "")
-    return wanted if wanted.startswith("/admin/") else url_for("admin.batches")
+    return wanted if wanted.startswith("/admin/") else url_for("admin.overview")

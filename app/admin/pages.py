@@ -21,14 +21,21 @@ def login(*, can_log_in: bool = True, problem: str | None = None) -> str:
     return render_template("admin/login.html", can_log_in=can_log_in, problem=problem)
 
 
-def batches(page: Page[BatchView], readiness: Readiness, settings: Settings) -> str:
-    """The list of batches, and above it whether they move at all."""
+def overview(readiness: Readiness, settings: Settings) -> str:
+    """Whether anything moves, and what keeps it."""
     return render_template(
-        "admin/batches.html",
-        page=page,
+        "admin/overview.html",
         readiness=readiness,
         is_sweep_stale=_is_stale(readiness.last_sweep_at, settings.sweep_seconds),
         is_clock_off=clocks.is_off(readiness.clock_off_seconds),
+    )
+
+
+def batches(page: Page[BatchView]) -> str:
+    """The list of batches."""
+    return render_template(
+        "admin/batches.html",
+        page=page,
         is_first_page="cursor" not in request.args,
         base_url=request.host_url.rstrip("/"),
     )

@@ -67,15 +67,14 @@ def _only_job(runtime: Runtime, batch_id: UUID) -> UUID:
 
 
 def test_an_empty_service_says_how_to_begin(page: FlaskClient) -> None:
-    text = page.get("/admin/").text
-    assert "No batches yet" in text
-    assert "No worker is running" in text
+    assert "No batches yet" in page.get("/admin/batches").text
+    assert "No worker is running" in page.get("/admin/").text
 
 
 def test_the_list_shows_every_batch_once_newest_first_over_its_pages(page: FlaskClient, runtime: Runtime) -> None:
     stored = [ids.show("batch", _store(runtime, "a prompt")) for _ in range(30)]
-    first = page.get("/admin/").text
-    (following,) = re.findall(r'href="(/admin/\?cursor=[^"]+)"', first)
+    first = page.get("/admin/batches").text
+    (following,) = re.findall(r'href="(/admin/batches\?cursor=[^"]+)"', first)
     second = page.get(following).text
     shown = re.findall(r'href="/admin/batches/(batch_\w+)"', first + second)
     assert shown == stored[::-1]
@@ -229,7 +228,7 @@ def test_what_does_not_exist_is_a_page_not_found(page: FlaskClient, kind: ids.Ki
 
 
 def test_a_cursor_of_nobody_is_a_bad_link(page: FlaskClient) -> None:
-    response = page.get("/admin/?cursor=nobody")
+    response = page.get("/admin/batches?cursor=nobody")
     assert response.status_code == 400
     assert "This link does not work" in response.text
 

@@ -93,7 +93,15 @@ def test_every_answer_carries_the_strict_headers(client: FlaskClient, path: str)
         assert response.headers["Content-Security-Policy"] == POLICY
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Referrer-Policy"] == "same-origin"
-    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_no_page_is_kept_and_what_is_the_same_for_all_is_asked_about_each_time(client: FlaskClient) -> None:
+    for path in ("/admin/", "/admin/login", "/admin/nothing"):
+        assert client.get(path).headers["Cache-Control"] == "no-store"
+    with client.get("/admin/static/admin.css") as sheet:
+        assert sheet.headers["Cache-Control"] == "no-cache"
+    with client.get("/admin/static/admin.css", headers={"If-None-Match": sheet.headers["ETag"]}) as again:
+        assert again.status_code == 304
 
 
 def test_the_headers_stay_below_admin(app: Flask) -> None:
@@ -107,7 +115,7 @@ def test_a_wrong_method_and_a_broken_view_carry_the_headers_too(app: Flask, capl
     def broken() -> str:
         raise RuntimeError(message)
 
-    app.view_functions["admin.batches"] = broken
+    app.view_functions["admin.overview"] = broken
     client = app.test_client()
     log_in(client)
     wrong, broke = client.delete("/admin/"), client.get("/admin/")
@@ -148,7 +156,7 @@ def test_a_state_that_no_job_has_is_a_bad_link(client: FlaskClient) -> None:
 
 def test_without_a_database_the_page_says_so(client: FlaskClient) -> None:
     log_in(client)
-    response = client.get("/admin/")
+    response = client.get("/admin/batches")
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "5"
     assert "The database is not available" in response.text

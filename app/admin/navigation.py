@@ -1,0 +1,43 @@
+"""The places of the page in the order in which the navigation has them, and which of them a page belongs to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import current_app, request, url_for
+
+_PLACES = (
+    ("Overview", "admin.overview"),
+    ("Batches", "admin.batches"),
+    ("Jobs", "admin.jobs"),
+    ("Callbacks", "admin.callbacks"),
+    ("Orphans", "admin.orphans"),
+    ("Webhooks", "admin.webhooks"),
+    ("Keys", "admin.keys"),
+    ("Audit", "admin.audit"),
+    ("System", "admin.system"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An entry of the navigation. `is_here`: the page that is shown is this one or below it."""
+
+    label: str
+    url: str
+    is_here: bool
+
+
+def places() -> Sequence[Place]:
+    """Those that this application has."""
+    urls = [(label, url_for(endpoint)) for label, endpoint in _PLACES if has_page(endpoint)]
+    return [Place(label, url, _is_here(url)) for label, url in urls]
+
+
+def has_page(endpoint: str) -> bool:
+    """Whether this application serves it."""
+    return endpoint in current_app.view_functions
+
+
+def _is_here(url: str) -> bool:
+    # The address of the overview begins that of every other page, and ends with a slash as no other does.
+    return request.path == url or (not url.endswith("/") and request.path.startswith(f"{url}/"))
