@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SDKS := $(patsubst tests/e2e/sdks/%.txt,$(VENV)/sdks/%/.made,$(wildcard tests/e2e/sdks/*.txt))
+LOCK := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .PHONY: help demo up check test test-all mutants chaos bench simulate lock clean
 
@@ -18,6 +20,11 @@ $(VENV)/.runtime: requirements.txt requirements-build.txt pyproject.toml
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	touch $@
+
+$(VENV)/sdks/%/.made: tests/e2e/sdks/%.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
 demo: $(VENV)/.runtime  ## 200 prompts through a misbehaving provider, to results.jsonl
@@ -37,7 +44,7 @@ check: $(VENV)/.dev  ## ruff, mypy, import contracts, dependencies, migrations
 test: $(VENV)/.dev  ## the tests, on SQLite and on PostgreSQL
 	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered
 
-test-all: $(VENV)/.dev  ## what is slow: the mutants, the Procfile under faults, the wheel, a small benchmark, chaos
+test-all: $(VENV)/.dev $(SDKS)  ## what is slow: the mutants, the Procfile under faults, the wheel, the SDKs, a small benchmark, chaos
 	$(BIN)/pytest -n 2 -m slow
 	$(BIN)/python -m tests.chaos
 
@@ -54,10 +61,11 @@ bench: $(VENV)/.dev  ## ours beside the obvious design, three rounds; writes ben
 	$(BIN)/python -m tests.bench --json bench.json --svg docs/bench.svg
 
 lock:  ## make the requirements files again from the ranges in pyproject.toml (needs uv)
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.txt
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group fast -c requirements-dev.txt -o requirements-fast.txt
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group build -c requirements-dev.txt -o requirements-build.txt
+	$(LOCK) pyproject.toml -o requirements.txt
+	$(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK) --group fast -c requirements-dev.txt -o requirements-fast.txt
+	$(LOCK) --group build -c requirements-dev.txt -o requirements-build.txt
+	for major in 1 2 3; do $(LOCK) --group openai-$$major -o tests/e2e/sdks/openai-$$major.txt || exit; done
 
 clean:  ## remove the environment and the caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage* build dist

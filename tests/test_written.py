@@ -72,9 +72,17 @@ def test_the_search_finds_what_it_looks_for_and_nothing_else(what: str) -> None:
     assert not [text for text in UNSEEN.get(what, ()) if pattern.search(text)]
 
 
-@pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements-dev.txt", "requirements-fast.txt", "requirements-build.txt"]
-)
+LOCKS = [*ROOT.glob("requirements*.txt"), *(ROOT / "tests/e2e/sdks").glob("*.txt")]
+
+
+def test_whatever_is_installed_is_locked() -> None:
+    assert {path.name for path in LOCKS} == {
+        *(f"requirements{part}.txt" for part in ("", "-dev", "-fast", "-build")),
+        *(f"openai-{major}.txt" for major in (1, 2, 3)),
+    }
+
+
+@pytest.mark.parametrize("name", [path.relative_to(ROOT).as_posix() for path in LOCKS])
 def test_a_locked_requirement_is_a_name_a_version_and_hashes(name: str) -> None:
     pin = re.compile(r"[a-z0-9][a-z0-9._-]*(\[[a-z0-9,_-]+\])?==[^\s:/@]+( ; [^:/@]+)? \\")
     digest = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
