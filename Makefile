@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SDKS := $(patsubst tests/e2e/sdks/%.txt,$(VENV)/sdks/%/.made,$(wildcard tests/e2e/sdks/*.txt))
+SDKS := $(patsubst tests/e2e/sdks/%.txt,$(VENV)/sdks/%/.made,$(wildcard tests/e2e/sdks/*.txt)) \
+  $(if $(shell command -v npm),$(VENV)/sdks/node/.made)
 LOCK := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .PHONY: help demo up check test test-all mutants chaos bench simulate lock clean
@@ -25,6 +26,12 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 $(VENV)/sdks/%/.made: tests/e2e/sdks/%.txt
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+$(VENV)/sdks/node/.made: tests/e2e/node/package.json tests/e2e/node/package-lock.json
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	npm ci --prefix $(@D) --silent --ignore-scripts --no-audit --no-fund --engine-strict=false
 	touch $@
 
 demo: $(VENV)/.runtime  ## 200 prompts through a misbehaving provider, to results.jsonl
@@ -60,11 +67,12 @@ chaos: $(VENV)/.dev  ## a few minutes of kills, dead servers and cut connections
 bench: $(VENV)/.dev  ## ours beside the obvious design, three rounds; writes bench.json and docs/bench.svg
 	$(BIN)/python -m tests.bench --json bench.json --svg docs/bench.svg
 
-lock:  ## make the requirements files again from the ranges in pyproject.toml (needs uv)
+lock:  ## make the requirements files again from the ranges in pyproject.toml (needs uv and npm)
 	$(LOCK) pyproject.toml -o requirements.txt
 	$(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 	$(LOCK) --group fast -c requirements-dev.txt -o requirements-fast.txt
 	$(LOCK) --group build -c requirements-dev.txt -o requirements-build.txt
+	npm update --prefix tests/e2e/node --silent --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved
 	for major in 1 2 3; do $(LOCK) --group openai-$$major -o tests/e2e/sdks/openai-$$major.txt || exit; done
 
 clean:  ## remove the environment and the caches
