@@ -260,6 +260,7 @@ holds = Table(
     Column("since", UtcDateTime, nullable=False),
     Column("until", UtcDateTime),
     Column("placed_by", String(64), nullable=False),
+    Column("fingerprint", String(40)),
     CheckConstraint("scope IN ('provider', 'batch')", name="scope"),
 )
 

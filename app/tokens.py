@@ -1,4 +1,4 @@
-"""What is proven by HMAC: which attempt a callback is for, who answers an echo, and whose a manifest is."""
+"""What HMAC proves: which attempt a callback is for, who answers an echo, whose a manifest is, which key it was."""
 
 import base64
 import binascii
@@ -85,6 +85,24 @@ class ManifestSigner:
         if key is None:
             return None
         return hmac.compare_digest(hmac.digest(key, content, "sha256").hex().encode(), signature.encode())
+
+
+class Fingerprints:
+    """Tell whether a secret is the one of before, and keep nothing from which it can be found out.
+
+    HMAC-SHA-256, cut to 40 hexadecimal digits, with keys that are good for nothing else and rotate as those above.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._signing_key, self._keys = _derived(b"hivebatch fingerprint\0", keys)
+
+    def of(self, secret: str) -> str:
+        """What is kept of it."""
+        return _mac(self._signing_key, secret.encode()).hex()
+
+    def all_of(self, secret: str) -> Sequence[str]:
+        """What may have been kept of it, as it may have been under a key that is no longer the first."""
+        return [_mac(key, secret.encode()).hex() for key in self._keys.values()]
 
 
 class _Keyring:

@@ -17,7 +17,7 @@ _ENDS = {
     "paused": "somebody resumes the batch",
     "budget": "the batch gets a higher budget",
     "key_refused": "an operator lifts the hold, or a worker starts with another key",
-    "misconfigured": "an operator lifts the hold, or a worker starts with other settings",
+    "misconfigured": "an operator lifts the hold, or a worker starts with another URL of the provider",
     "settings": "the service runs with other settings",
     "breaker": "its time is over; then one submit tries",
 }

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.clock import now
+from app.config import Settings
 from app.db import Connection
 from app.errors import DatabaseUnavailable
 from app.ids import show
 from app.providers.base import Accepted, Answered, Held, Rejected, Unknown
 from app.runtime import Runtime
-from app.services import breakers, finalizing, responses
+from app.services import breakers, finalizing, refusals, responses
 from app.services.claims import Sent
 from app.services.moves import move_cases
 from app.store import holds, jobs
@@ -73,7 +74,7 @@ def record(runtime: Runtime, sent: Sequence[Sent]) -> bool:
         responses.keep_unreadable(connection, runtime, sent)
         for one in sent:
             if isinstance(one.outcome, Held):
-                _hold(connection, provider, one.outcome, _retry_at(one, one.outcome, moment), moment.now)
+                _hold(connection, runtime.settings, one, one.outcome, moment)
         told = [(one.claim.attempt_id, one.outcome) for one in sent]
         before, breaker = breakers.note(connection, provider, told, runtime.settings.breaker_faults, moment)
     finalizing.finalize(runtime, moved.ended_batches)
@@ -112,15 +113,17 @@ def _retry_at(sent: Sent, held: Held, moment: Moment) -> datetime:
     return moment.timing.backoff_until(moment.now, sent.claim.refusals + 1, sent.claim.attempt_id)
 
 
-def _hold(connection: Connection, provider: str, held: Held, until: datetime, since: datetime) -> None:
+def _hold(connection: Connection, settings: Settings, sent: Sent, held: Held, moment: Moment) -> None:
+    provider = sent.claim.provider
     row = {
         "scope": "provider",
         "scope_id": provider,
         "reason": held.reason,
         "message": held.message,
-        "since": since,
-        "until": None if held.needs_operator else until,
+        "since": moment.now,
+        "until": None if held.needs_operator else _retry_at(sent, held, moment),
         "placed_by": "submission",
+        "fingerprint": refusals.fingerprint(settings, provider, held.reason),
     }
     holds.place(connection, row)
     logger.warning("provider_held", extra={"provider": provider, "reason": held.reason, "until": str(row["until"])})

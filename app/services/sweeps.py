@@ -19,6 +19,7 @@ from app.services import (
     latencies,
     lookups,
     orphans,
+    refusals,
     removal,
     silence,
 )
@@ -61,14 +62,13 @@ def sweep(runtime: Runtime, worker: str, run: Callable[[Step], bool | None] | No
 
 
 def begin(runtime: Runtime) -> None:
-    """What a worker does first: its settings may be new, so what only a person could end is tried once more.
+    """What a worker does first: its settings may be new, so holds that blame others end, and an echo is due.
 
-    For the same reason an echo is due. And a version from before webhooks may have ended batches until now.
+    And a version from before webhooks may have ended batches until now.
     """
     with runtime.database.transaction() as connection:
         for provider in runtime.providers:
-            for reason in ("key_refused", "misconfigured"):
-                holds.lift(connection, "provider", provider, reason)
+            refusals.lift_outdated(runtime.settings, connection, provider)
             echoes.doubt(runtime, connection, provider)
     announcements.catch_up(runtime)
 

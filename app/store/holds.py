@@ -25,7 +25,8 @@ def place(connection: Connection, row: dict[str, Any]) -> None:
         else_=holds.c.until,
     )
     since = case((holds.c.until <= new.since, new.since), else_=holds.c.since)
-    renewed = {"message": new.message, "placed_by": new.placed_by, "until": later, "since": since}
+    told = {"message": new.message, "placed_by": new.placed_by, "fingerprint": new.fingerprint}
+    renewed = told | {"until": later, "since": since}
     connection.execute(statement.on_conflict_do_update(index_elements=["scope", "scope_id", "reason"], set_=renewed))
 
 
@@ -62,6 +63,13 @@ def lift(connection: Connection, scope: str, scope_id: str, reason: str) -> bool
     """Remove a hold; False: there was none."""
     chosen = (holds.c.scope == scope, holds.c.scope_id == scope_id, holds.c.reason == reason)
     return connection.execute(delete(holds).where(*chosen)).rowcount > 0
+
+
+def lift_outdated(connection: Connection, provider: str, reason: str, fingerprints: Sequence[str]) -> bool:
+    """Remove a hold on a provider unless it has one of these fingerprints; one without any goes. False: none went."""
+    chosen = (holds.c.scope == "provider", holds.c.scope_id == provider, holds.c.reason == reason)
+    is_outdated = or_(holds.c.fingerprint.is_(None), holds.c.fingerprint.not_in(fingerprints))
+    return connection.execute(delete(holds).where(*chosen, is_outdated)).rowcount > 0
 
 
 def lift_from_batches(connection: Connection, batch_ids: Sequence[UUID]) -> None:

@@ -6,13 +6,12 @@ from flask.testing import FlaskClient
 from freezegun.api import FrozenDateTimeFactory
 
 from app import create_app
-from app.clock import now
 from app.providers.base import Held
 from app.runtime import Runtime
 from app.services import sweeps
 from app.services.health import readiness
 from tests.conftest import MakeRuntime
-from tests.factories import counts, drain, held, record, submit, sweep, take
+from tests.factories import counts, drain, held, submit, sweep, take
 from tests.fakes import FakeProvider
 from tests.gates import while_uncommitted
 
@@ -100,20 +99,3 @@ def test_a_worker_that_ends_takes_its_leave_and_nobody_elses(runtime: Runtime) -
         sweeps.sweep(runtime, name)
     sweeps.end(runtime, "one")
     assert workers(runtime) == {"other"}
-
-
-def test_a_worker_that_begins_tries_again_what_new_settings_may_have_mended(runtime: Runtime) -> None:
-    submit(runtime, "a", "b", "c")
-    refusals = [
-        Held("key_refused", "401", needs_operator=True),
-        Held("misconfigured", "301", needs_operator=True),
-        Held("rate_limited", "429", retry_after_seconds=60),
-    ]
-    for claimed, refusal in zip(take(runtime), refusals, strict=True):
-        record(runtime, claimed, refusal)
-    assert {hold.reason for hold in held(runtime)} == {"key_refused", "misconfigured", "rate_limited"}
-    sweeps.begin(runtime)
-    (left,) = held(runtime)
-    assert left.reason == "rate_limited"
-    assert left.until is not None
-    assert left.until > now()
