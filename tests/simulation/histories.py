@@ -8,28 +8,26 @@ from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from app.ids import show
 from app.providers.base import Lookup
-from app.services import outcomes, sweeps
+from app.services import budgets, outcomes, sweeps
 from app.services.claims import Claim
 from app.services.outcomes import Sent
 from app.states import OPEN_JOB_STATES, JobState
-from tests.factories import PROVIDER, held
-from tests.simulation import acts, rest
+from tests.simulation import acts, interventions, rest
 from tests.simulation.ledger import Task
+from tests.simulation.operated import Operated, one_of, which
 from tests.simulation.provider import UNFINISHED, Fate, Says
 from tests.simulation.world import World
 
-which = st.integers(0, 3)
 fates = st.sampled_from([*5 * [Fate.ACCEPTED], *Fate])
 says = st.sampled_from([*3 * [Says.ANSWER, Says.FAILURE], *Says])
 lives = st.sampled_from([1000.0, 1000.0, 150.0])
 names = st.sampled_from([None, ["job-0"]])
 
 
-class Histories(RuleBasedStateMachine):
+class Histories(Operated):
     """One worker whose hands (`claimed`, `unwritten`) can be emptied by a crash between any two of its steps."""
 
     def __init__(self) -> None:
@@ -71,17 +69,17 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self._has(OPEN_JOB_STATES))
     @rule(batch=which, names=names)
     def cancels(self, batch: int, names: list[str] | None) -> None:
-        acts.cancel(*self.at, _one(self.batches, batch), names)
+        acts.cancel(*self.at, one_of(self.batches, batch), names)
 
     @precondition(lambda self: self._has((JobState.FAILED, JobState.CANCELLED)))
     @rule(batch=which, names=names)
     def retries(self, batch: int, names: list[str] | None) -> None:
-        acts.retry(*self.at, _one(self.batches, batch), names)
+        acts.retry(*self.at, one_of(self.batches, batch), names)
 
     @precondition(lambda self: not self._has(OPEN_JOB_STATES))
     @rule(batch=which)
     def removes(self, batch: int) -> None:
-        acts.delete(*self.at, _one(self.batches, batch))
+        acts.delete(*self.at, one_of(self.batches, batch))
 
     # --- the worker ---
 
@@ -139,15 +137,7 @@ class Histories(RuleBasedStateMachine):
         self.world.provider.can_read_back = can
         self.world.provider.asked = lambda: said
 
-    # --- the operator, and time ---
-
-    @rule(batch=which, is_batch=st.booleans())
-    def pauses_or_resumes(self, batch: int, is_batch: bool) -> None:
-        batch_id = show("batch", _one(self.batches, batch))
-        if held(self.world.runtime):
-            self.world.lift_all()
-        else:
-            self.world.hold(*(("batch", batch_id) if is_batch else ("provider", PROVIDER)), seconds=20.0)
+    # --- time ---
 
     @rule(seconds=st.sampled_from([0.5, 3.0, 10.0, 16.0]))
     def time_passes(self, seconds: float) -> None:
@@ -156,11 +146,14 @@ class Histories(RuleBasedStateMachine):
     @rule(step=st.sampled_from(sweeps.STEPS))
     def a_step_of_the_sweep_runs(self, step: sweeps.Step) -> None:
         step(self.world.runtime)
+        if step is budgets.settle:
+            interventions.expect_budgets_kept(self.world)
 
     @rule()
     def the_next_alarm_rings(self) -> None:
         self._wait_for(OPEN_JOB_STATES)
         sweeps.sweep(self.world.runtime, "one")
+        interventions.expect_budgets_kept(self.world)
 
     @rule()
     def no_answer_comes(self) -> None:
@@ -188,8 +181,4 @@ class Histories(RuleBasedStateMachine):
         return any(job.state in states for job in self.seen.jobs.values())
 
     def _task(self, number: int) -> Task:
-        return _one(list(self.world.ledger.tasks.values()), -1 - number)  # the latest is the likeliest
-
-
-def _one(items: Sequence[Any], number: int) -> Any:
-    return items[number % len(items)]
+        return one_of(list(self.world.ledger.tasks.values()), -1 - number)  # the latest is the likeliest

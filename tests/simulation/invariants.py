@@ -142,7 +142,7 @@ def _figures(books: Books, batch_id: UUID) -> Iterator[tuple[str, int]]:
     yield "submitted_jobs", len({each.job_id for each in sent})
     yield "cost_nano", sum(each.cost_nano or 0 for each in attempts)
     yield from _in_vain(books, attempts).items()
-    bodies = [row for row in books.callbacks if row.batch_id == batch_id]
+    bodies = [row for row in books.callbacks if row.batch_id == batch_id and row.outcome != Outcome.ORPHAN]
     yield "late", sum(row.outcome == Outcome.LATE for row in bodies)
     yield "repeats", sum(row.times - 1 for row in bodies)
     yield "read_back", sum(row.source == "read_back" for row in bodies)

@@ -67,6 +67,10 @@ class Ledger:
     posts: list[tuple[UUID, datetime]] = field(default_factory=list)
     """The attempts that were sent, and when."""
     tasks: dict[str, Task] = field(default_factory=dict)
+    forgotten: dict[str, Task] = field(default_factory=dict)
+    """Tasks of submits that the database knows nothing of."""
+    matched: set[UUID] = field(default_factory=set)
+    """The attempts of those that an operator has found the jobs of."""
     told: Counter[Told] = field(default_factory=Counter)
     """How often each body was answered with 200."""
     cancelled: set[UUID] = field(default_factory=set)
@@ -86,6 +90,23 @@ class Ledger:
 
     def accept(self, subject: CallbackSubject, submission: Submission, *, was_denied: bool) -> Task:
         """The provider takes a task."""
-        task = Task(len(self.tasks) + 1, subject, submission, was_denied)
+        task = Task(self._next, subject, submission, was_denied)
         self.tasks[task.id] = task
         return task
+
+    def forget(self, subject: CallbackSubject, submission: Submission) -> Task:
+        """The provider has taken a task, and nobody here knows of it any more."""
+        task = Task(self._next, subject, submission)
+        self.forgotten[task.id] = task
+        return task
+
+    def remember(self, task: Task) -> None:
+        """From now on it counts like any other. Its job may have been cancelled: it is one attempt on."""
+        self.tasks[task.id] = self.forgotten.pop(task.id)
+        self.matched.add(task.attempt_id)
+        if task.subject.batch_id in self.stopped:
+            self.stopped[task.subject.batch_id] = None
+
+    @property
+    def _next(self) -> int:
+        return len(self.tasks) + len(self.forgotten) + 1

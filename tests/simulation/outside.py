@@ -1,13 +1,12 @@
 """The actors outside: clients, the provider's callbacks, and an operator."""
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from functools import partial
 
 from app.errors import DatabaseUnavailable
-from app.ids import show
 from app.runtime import Runtime
-from tests.factories import PROVIDER
-from tests.simulation import acts
+from tests.simulation import acts, interventions
 from tests.simulation.ledger import Task
 from tests.simulation.processes import Gone, Process
 from tests.simulation.provider import Says
@@ -110,21 +109,44 @@ def _together(schedule: Schedule, runtime: Runtime, task: Task, says: Says) -> s
 # --- the operator ---
 
 
-def operator(schedule: Schedule, processes: Sequence[Process]) -> Actor:
-    """Pauses and resumes, kills processes, and sets watches."""
+_INTERVENTIONS = (
+    *("pause", "resume", "kill", "set_watch"),
+    *("pause_batch", "pause_batch", "resume_batch", "give_budget", "learn_to_read"),
+)
+
+
+def operator(schedule: Schedule, webs: Sequence[Process], hands: Sequence[Process]) -> Actor:
+    """Pauses and resumes, gives budgets, teaches to read, kills processes, and sets watches."""
     random, world, weather = schedule.random, schedule.world, schedule.weather
+    processes = [*webs, *hands]
     for _ in range(weather.operator):
         yield random.uniform(3, 30)
         process = random.choice(processes)
-        match random.choice(["pause", "pause_batch", "resume", "kill", "set_watch"]):
+        match random.choice(_INTERVENTIONS):
             case "pause":
-                world.hold("provider", PROVIDER, random.uniform(1, 30))
-            case "pause_batch":
-                for batch_id in list(world.ledger.promised)[:1]:
-                    world.hold("batch", show("batch", batch_id), random.uniform(1, 100))
+                world.hold_provider(random.uniform(1, 30))
             case "resume":
-                world.lift_all()
+                world.lift_provider()
+            case "pause_batch" | "resume_batch" | "give_budget" | "learn_to_read" as what:
+                said = ask(schedule, webs, partial(_intervene, schedule, what))
+                schedule.note("the operator", f"{what}: {said}")
             case "kill" if not process.is_busy:
                 schedule.bury(process)
             case "set_watch":
                 process.skew = schedule.drawn_skew()
+
+
+def _intervene(schedule: Schedule, what: str, runtime: Runtime) -> object:
+    """Through the service, with the first batch or none."""
+    random, world = schedule.random, schedule.world
+    if what == "learn_to_read":
+        return interventions.learn_to_read(world, runtime)
+    batch_id = next(iter(world.ledger.promised), None)
+    if batch_id is None:
+        return "there is none"
+    match what:
+        case "pause_batch":
+            return interventions.pause(runtime, batch_id)
+        case "resume_batch":
+            return interventions.resume(runtime, batch_id)
+    return interventions.give_budget(runtime, batch_id, Decimal(random.choice([1, 3, 10])).scaleb(-6))

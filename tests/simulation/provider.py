@@ -25,6 +25,9 @@ from tests.factories import PROVIDER, token_of
 from tests.fakes import FakeProvider, failure, success
 from tests.simulation.ledger import Ledger, Task
 
+_UNRECOGNISED = (b'"blob"', b'"output"')
+"""Where the text is, and where our reader looks for it."""
+
 _READER = FakeProvider()  # it reads bodies as the real one does
 
 
@@ -73,7 +76,8 @@ UNFINISHED: tuple[Lookup, ...] = (Running(), NotKnown("no such task"), NoReply("
 class SimulatedProvider:
     """`fate` decides about each POST, `asked` about each look-up: what the finished task says, or one of `UNFINISHED`.
 
-    `accepted` is called for each new task, `later` with what accepts one that is overtaken.
+    `accepted` is called for each new task, `later` with what accepts one that is overtaken. `has_learned`: our reader
+    has, and recognises text where it did not before.
     """
 
     name = PROVIDER
@@ -87,6 +91,7 @@ class SimulatedProvider:
         self.accepted: Callable[[Task], object] = lambda _task: None
         self.later: Callable[[Callable[[], object]], object] = lambda accept: accept()
         self.can_read_back = False
+        self.has_learned = False
 
     def submit(self, submission: Submission) -> Dialogue[SubmitOutcome]:
         subject = self._signer.verify(token_of(submission))
@@ -109,7 +114,7 @@ class SimulatedProvider:
         return task
 
     def read(self, body: bytes) -> Reading:
-        return _READER.read(body)
+        return _READER.read(body.replace(*_UNRECOGNISED) if self.has_learned else body)
 
     def look_up(self, task_id: str) -> Dialogue[Lookup]:
         said = self.asked()
@@ -133,7 +138,7 @@ def _body_of(task: Task, says: Says) -> bytes:
             code = "9" if says is Says.PERMANENT else "5"
             return failure(code, task_id=task.id, metadata=metadata)
         case Says.UNRECOGNISED:
-            return answer.replace(b'"output"', b'"blob"')
+            return answer.replace(*reversed(_UNRECOGNISED))
         case Says.GARBLED:
             return answer[: len(answer) // 2]
         case Says.OF_ANOTHER_JOB:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from app.services import outcomes, sweeps
 from app.states import OPEN_JOB_STATES
-from tests.simulation import acts
+from tests.simulation import acts, interventions
 from tests.simulation.books import Books
 from tests.simulation.invariants import expect
 from tests.simulation.provider import Fate, Says
@@ -24,7 +24,7 @@ def settle(world: World) -> None:
     world.provider.fate = lambda: Fate.ACCEPTED
     world.provider.asked = lambda: Says.ANSWER
     world.provider.accepted = lambda _task: None
-    world.lift_all()
+    interventions.let_all_go(world)
     for _ in range(ROUNDS):
         _work(world)
         sweeps.sweep(world.runtime, "the last")

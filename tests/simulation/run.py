@@ -53,7 +53,7 @@ def _play(schedule: Schedule) -> None:
     _wire(schedule, webs, hands)
     for number in range(schedule.weather.batches):
         schedule.add(outside.client(schedule, webs, f"b{number}"), schedule.random.uniform(0, 20))
-    schedule.add(outside.operator(schedule, [*webs, *hands]))
+    schedule.add(outside.operator(schedule, webs, hands))
     for process in hands:
         workers.boot(schedule, process, schedule.random.uniform(0, 5))
     schedule.run(schedule.weather.seconds)

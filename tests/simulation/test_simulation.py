@@ -60,5 +60,34 @@ def test_the_simulation_finds(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> 
     assert any(run(seed).broken is not None for seed in range(ENOUGH))
 
 
+PLANTED = """
+import multiprocessing
+import sys
+
+import pytest
+
+from tests.simulation import __main__ as command
+from tests.simulation import faults
+
+multiprocessing.set_start_method("fork")  # so that each process has the fault
+faults.siblings_stay_open(pytest.MonkeyPatch())
+sys.exit(command.main())
+"""
+
+
+def test_a_seed_that_breaks_is_told_by_its_number_and_shows_the_same_again() -> None:
+    def told(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-c", PLANTED, *arguments]
+        environment = {"PYTHONPATH": str(ROOT)}
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    searched = told("--seeds", str(ENOUGH))
+    number = searched.stdout.rpartition("Again with: make simulate SEED=")[2].strip()
+    assert run(int(number)).broken is None
+    assert searched.returncode == 1
+    again = told("--seed", number)
+    assert (again.returncode, again.stdout) == (1, searched.stdout)
+
+
 def _told(found: Run) -> str:
     return "\n".join([*found.log, str(found.broken), f"again with: make simulate SEED={found.seed}"])

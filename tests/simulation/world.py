@@ -116,18 +116,20 @@ class World:
 
     # --- what an operator does ---
 
-    def hold(self, scope: str, scope_id: str, seconds: float) -> None:
-        """Nothing of it is claimed for so long, or until the hold is lifted."""
+    def hold_provider(self, seconds: float) -> None:
+        """Nothing is claimed for so long, or until the hold is lifted. There is no service for that."""
         since, until = self.clock.now, self.clock.now + timedelta(seconds=seconds)
-        row = {"scope": scope, "scope_id": scope_id, "reason": "paused", "message": "", "since": since, "until": until}
+        row = {"scope": "provider", "scope_id": PROVIDER, "reason": "paused", "message": "", "since": since}
         with self.database.transaction() as connection:
-            holds.place(connection, row | {"placed_by": "operator"})
+            holds.place(connection, row | {"until": until, "placed_by": "operator"})
 
-    def lift_all(self) -> None:
-        standing = held(self.runtime)
+    def lift_provider(self) -> bool:
+        """End whatever keeps all jobs from being submitted; whether anything did."""
+        standing = [hold for hold in held(self.runtime) if hold.scope == "provider"]
         with self.database.transaction() as connection:
             for hold in standing:
                 holds.lift(connection, hold.scope, hold.scope_id, hold.reason)
+        return bool(standing)
 
     # --- what is looked at ---
 
