@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from app.api.bridge import Application, Message
+from app.api.asgi import Application, Message
 
 GONE: Message = {"type": "http.disconnect"}
 

@@ -3,32 +3,20 @@
 import asyncio
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable
 from typing import IO, Any
 
 from a2wsgi import WSGIMiddleware
 from flask import Flask
 
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+from app.api import asgi, errors
+from app.api.asgi import Disconnected, Message, Receive, Scope, Send, messages, pieces
 
 DISCONNECTED = "hivebatch.disconnected"
 """Where a scope has the event that is set when the client has gone."""
 
-PATIENCE_SECONDS = 120.0
 IN_MEMORY_BYTES = 256 * 1024
 PIECE_BYTES = 64 * 1024
-
-
-class Disconnected(Exception):
-    """The client has gone, or was silent for too long, before its request was whole."""
-
-
-class NotTaken(Exception):
-    """The request could not be written to its file; its cause says why. Nothing has been answered."""
 
 
 class Bridge:
@@ -39,7 +27,6 @@ class Bridge:
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raises NotTaken."""
         with _file() as body, _file() as answer:
             try:
                 async for piece in pieces(receive, self._max_body_bytes):
@@ -47,7 +34,8 @@ class Bridge:
             except Disconnected:
                 return
             except OSError as error:
-                raise NotTaken from error
+                await asgi.answer(send, messages(errors.of_a_fault(error)))
+                return
             body.seek(0)
             outlet = _Outlet(answer, send)
             draining = asyncio.create_task(outlet.drain())
@@ -61,27 +49,6 @@ class Bridge:
             finally:
                 watching.cancel()
             await draining
-
-
-async def pieces(receive: Receive, most: int) -> AsyncIterator[bytes]:
-    """The first `most` bytes of a request's body.
-
-    Raises:
-        Disconnected: there is no more to come, and it isn't whole.
-    """
-    left, has_more = most, True
-    while left and has_more:
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                message = await receive()
-        except TimeoutError:
-            raise Disconnected from None
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        piece: bytes = message.get("body", b"")[:left]
-        left -= len(piece)
-        has_more = message.get("more_body", False)
-        yield piece
 
 
 class _Outlet:
@@ -116,7 +83,7 @@ class _Outlet:
                 sent += len(piece)
                 is_over = self._is_whole and sent == self._written
                 try:
-                    async with asyncio.timeout(PATIENCE_SECONDS):
+                    async with asyncio.timeout(asgi.PATIENCE_SECONDS):
                         await self._send({"type": "http.response.body", "body": piece, "more_body": not is_over})
                 except TimeoutError:
                     return

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
-from flask import Flask, Response
+from flask import Flask
 
-from app.api import errors, render
+from app.api import asgi, errors, render
+from app.api.asgi import Disconnected, Message, Receive, Scope, Send, messages
 from app.api.body import ENVELOPE_BYTES
-from app.api.bridge import Bridge, Disconnected, Message, NotTaken, Receive, Scope, Send, pieces
+from app.api.bridge import Bridge
 from app.api.callbacks import proven
 from app.api.schemas.health import OkOut
 from app.errors import HivebatchError, NotFound
@@ -15,8 +16,9 @@ from app.runtime import Runtime
 from app.services import callbacks, echoes
 from app.tokens import CallbackSubject
 
-CALLBACKS = "/callbacks/hive/"
-ECHOES = "/callbacks/echo/"
+CALLBACK = ("POST", "/callbacks/hive/")
+ECHO = ("GET", "/callbacks/echo/")
+_KEPT = messages(render.answer(OkOut()))
 
 
 class Front:
@@ -34,62 +36,28 @@ class Front:
         self._bridge = Bridge(app, settings.web_threads, most)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        proof, subject = self._proof(scope), self._subject(scope)
-        if proof is not None:
-            await _answer(send, _messages(proven(proof)))
-        elif subject is not None:
+        token, question = (asgi.end_of_path(scope, *each) for each in (CALLBACK, ECHO))
+        if token is not None and (subject := self._runtime.signer.verify(token)) is not None:
             await self._receive(subject, receive, send)
+        elif question is not None and (proof := echoes.prove(self._runtime, question)) is not None:
+            await asgi.answer(send, messages(proven(proof)))
         else:
-            await self._pass_on(scope, receive, send)
+            await self._bridge(scope, receive, send)
 
     async def _receive(self, subject: CallbackSubject, receive: Receive, send: Send) -> None:
+        most = self._runtime.settings.max_callback_bytes + 1
         try:
-            body = b"".join([piece async for piece in pieces(receive, self._runtime.settings.max_callback_bytes + 1)])
+            body = b"".join([piece async for piece in asgi.pieces(receive, most)])
         except Disconnected:
             return  # half a body is none
-        await _answer(send, await self._take(subject, body))
-
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._bridge(scope, receive, send)
-        except NotTaken as error:
-            await _answer(send, _messages(errors.of_a_fault(error.__cause__ or error)))
-
-    def _proof(self, scope: Scope) -> str | None:
-        token = _token(scope, "GET", ECHOES)
-        return None if token is None else echoes.prove(self._runtime, token)
-
-    def _subject(self, scope: Scope) -> CallbackSubject | None:
-        token = _token(scope, "POST", CALLBACKS)
-        return None if token is None else self._runtime.signer.verify(token)
+        await asgi.answer(send, await self._take(subject, body))
 
     async def _take(self, subject: CallbackSubject, body: bytes) -> Sequence[Message]:
         try:
             kept = await asyncio.wrap_future(callbacks.take(self._runtime, subject, body))
             callbacks.settle(self._runtime, body, kept)
         except NotFound:
-            return _messages(errors.no_such_page())
+            return messages(errors.no_such_page())
         except HivebatchError as error:
-            return _messages(errors.of_ours(error))
+            return messages(errors.of_ours(error))
         return _KEPT
-
-
-def _token(scope: Scope, method: str, prefix: str) -> str | None:
-    path: str = scope["path"]
-    return path.removeprefix(prefix) if scope["method"] == method and path.startswith(prefix) else None
-
-
-async def _answer(send: Send, messages: Sequence[Message]) -> None:
-    for message in messages:
-        await send(message)
-
-
-def _messages(response: Response) -> Sequence[Message]:
-    headers = [(name.lower().encode(), value.encode()) for name, value in response.headers]
-    return (
-        {"type": "http.response.start", "status": response.status_code, "headers": headers},
-        {"type": "http.response.body", "body": response.get_data()},
-    )
-
-
-_KEPT = _messages(render.answer(OkOut()))

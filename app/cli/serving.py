@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import uvicorn
 
-from app.api.bridge import Application
+from app.api.asgi import Application
 from app.errors import UnsafeConfiguration
 
 FINISH_SECONDS = 10

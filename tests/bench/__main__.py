@@ -11,7 +11,7 @@ from tests.bench.designs import Design, Tuning
 from tests.bench.machine import Machine
 from tests.bench.obvious import Obvious
 from tests.bench.ours import Ours
-from tests.bench.rows import fast, growth
+from tests.bench.rows import fast, growth, lasting
 from tests.bench.rows.groups import Group, chosen
 from tests.bench.rows.plan import SMOKE, Plan
 
@@ -39,6 +39,12 @@ class Bench:
         """The growth rows: a database with so many jobs beside a smaller one."""
         self.samples.add("limit", growth.measure(self._machine, min(growth.SMALL, jobs)))
         self.samples.add("ours", growth.measure(self._machine, jobs))
+
+    def last(self, jobs: int) -> None:
+        """The rows of a long run: memory during its first batch and during its last."""
+        measured = lasting.measure(Ours(self._machine, self._tuning), jobs)
+        self.samples.add("ours", measured.figures)
+        self.lost += measured.complaints
 
     def _can_run(self, group: Group) -> bool:
         reason = fast.unavailable() if group.is_fast else None
@@ -71,6 +77,8 @@ def main() -> int:
         bench.run(1 if arguments.smoke else arguments.rounds, arguments.only)
         if arguments.scale:
             bench.grow(arguments.scale)
+        if arguments.lasting:
+            bench.last(arguments.lasting)
     _report(bench, arguments, place)
     return 1 if bench.lost else 0
 
@@ -94,13 +102,14 @@ def _arguments() -> argparse.Namespace:
         "--rounds",
         type=int,
         default=3,
-        help="measurements of each row; the medians count; 0: only --scale",
+        help="measurements of each row; the medians count; 0: only --scale and --lasting",
     )
     add("--jobs", type=int, default=20_000, help="jobs a row; the obvious design gets a tenth of them")
     add("--smoke", action="store_true", help="one small round, to see that everything works")
     add("--only", nargs="+", default=[], metavar="ROW", help="these rows and what is measured with them")
     add("--designs", nargs="+", default=["ours", "obvious"], choices=["ours", "obvious"])
     add("--scale", type=int, metavar="JOBS", help="also the growth rows, in a database with so many jobs")
+    add("--lasting", type=int, metavar="JOBS", help="also memory over so many jobs, 50,000 a batch")
     add("--workers", type=int, default=2, help="worker processes of ours")
     add("--connections", type=int, default=16, help="HIVEBATCH_CONNECTIONS")
     add("--in-flight", type=int, default=2000, help="HIVEBATCH_MAX_IN_FLIGHT")

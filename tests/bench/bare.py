@@ -2,7 +2,7 @@
 
 import argparse
 
-from app.api.bridge import Receive, Scope, Send
+from app.api.asgi import Receive, Scope, Send
 from app.cli import serving
 
 

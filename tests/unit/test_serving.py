@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.api.bridge import Receive, Scope, Send
+from app.api.asgi import Receive, Scope, Send
 from app.cli import serving
 
 

@@ -24,13 +24,14 @@ def run(design: Design, jobs: int) -> Measured:
     body = design.body(jobs)
     with effort.noted(design, "end to end", jobs, notes):
         began = time.monotonic()
-        _run(design, body, jobs)
+        finish(design, body, jobs)
     ledger = design.machine.provider.ledger()
     rate = jobs / (max(entry.answered for entry in ledger) - began)
     return Measured({"end_to_end": rate}, design.complaints(ledger, jobs), notes)
 
 
-def _run(design: Design, body: bytes, jobs: int) -> None:
+def finish(design: Design, body: bytes, jobs: int) -> None:
+    """Send one batch, and wait until all that is known of it is stored."""
     wanted = design.count(design.STORED) + jobs
     design.send(body)
     design.machine.provider.until_answered(jobs, patience(jobs))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask, Response, request
 
-from app.api import bridge
+from app.api import asgi, bridge
 from app.api.bridge import Bridge
 from tests.asgi import GONE, Answer, arriving, call
 
@@ -55,7 +55,7 @@ def test_flask_hears_of_a_request_only_when_its_body_is_whole(flask: Flask) -> N
 
 
 def test_a_client_that_is_silent_for_too_long_is_given_up(flask: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(asgi, "PATIENCE_SECONDS", 0.01)
     asked: list[str] = []
     flask.before_request(lambda: asked.append(request.path))
     answer = call(Bridge(flask, 2, MOST), "POST /x", arriving(b"half", b"the rest")[:1])
@@ -92,7 +92,7 @@ def test_an_answer_is_written_to_its_end_before_a_slow_client_has_read_it(flask:
 
 
 def test_a_client_that_stops_reading_gets_no_more(flask: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(asgi, "PATIENCE_SECONDS", 0.01)
 
     async def never(_: bytes) -> None:
         await asyncio.Event().wait()
