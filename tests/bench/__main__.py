@@ -69,7 +69,14 @@ def main() -> int:
     arguments = _arguments()
     plan = SMOKE if arguments.smoke else Plan(jobs=arguments.jobs, obvious_jobs=max(1, arguments.jobs // 10))
     settings, obvious_worker = dict(arguments.set), arguments.obvious_worker
-    tuning = Tuning(arguments.workers, arguments.connections, arguments.in_flight, settings, obvious_worker)
+    tuning = Tuning(
+        arguments.workers,
+        arguments.connections,
+        arguments.in_flight,
+        settings,
+        obvious_worker,
+        is_profiled=arguments.profile,
+    )
     place = surroundings.words()
     print(place, flush=True)
     with Machine() as machine:
@@ -120,6 +127,7 @@ def _arguments() -> argparse.Namespace:
         metavar="OPTIONS",
         help="of the obvious Celery worker: '--pool threads'",
     )
+    add("--profile", action="store_true", help="also where time is spent (needs py-spy; slower, so not for figures)")
     add("--json", type=Path, help="write the rows there")
     add("--svg", type=Path, help="write the chart there")
     return parser.parse_args()

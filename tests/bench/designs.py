@@ -29,6 +29,7 @@ class Tuning:
     in_flight: int = 2000
     settings: Mapping[str, str] = field(default_factory=dict)
     obvious_worker: str = ""
+    is_profiled: bool = False
 
 
 class Design(ABC):

@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.bench import chart, wire
+from tests.bench import chart, profiling, wire
 from tests.bench.audit import Submit, complaints
 from tests.bench.counterpart import Entry
 from tests.bench.figures import Figure, Samples, rows_of
@@ -91,3 +91,11 @@ def test_messages_are_taken_whole_one_by_one_and_in_order() -> None:
             taken.append(message)
     assert [message.body for message in taken] == [b"12345", b"{}", b""]
     assert (taken[0].target, taken[1].status, taken[2].status, bytes(buffer)) == ("POST /one", 404, 200, b"")
+
+
+def test_a_sample_of_a_profile_counts_for_the_innermost_function_of_ours() -> None:
+    folded = [
+        "take (/here/app/api/front.py:3);keep (/here/app/services/inbox.py:9);dumps (json/x.py:1) 3",
+        "run (asyncio/runners.py:118) 1",
+    ]
+    assert profiling.shares(folded) == {"app/services/inbox": 0.75, "the server and the interpreter": 0.25}
