@@ -1,0 +1,41 @@
+"""What the tests of the page share: Debian's Chromium, and a service with its sandbox to look at."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.e2e.processes import Processes, Up
+
+VIEWER_PASSWORD = "who-only-looks"
+TIMES = {
+    "HIVEBATCH_CALLBACK_TIMEOUT_SECONDS": "2",
+    "HIVEBATCH_UNKNOWN_GRACE_SECONDS": "1",
+    "HIVEBATCH_BACKOFF_BASE_SECONDS": "0.2",
+    "HIVEBATCH_SWEEP_SECONDS": "0.5",
+}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium; without one the test is skipped and says so."""
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.skip("there is no Chromium here: apt-get install chromium")
+    with sync_playwright() as playwright:
+        # Its sandbox needs rights that a container does not have; it only ever sees our own pages.
+        launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """`hivebatch up` with a sandbox that behaves, for all tests of a module."""
+    folder: Path = tmp_path_factory.mktemp("service")
+    with Processes() as processes:
+        yield processes.up(
+            folder, "--sandbox", "--profile", "calm", "--port", "0", HIVEBATCH_VIEWER_PASSWORD=VIEWER_PASSWORD, **TIMES
+        )
