@@ -12,6 +12,7 @@ from app.admin import (  # noqa: F401 - their routes join the blueprint
     failures,
     formats,
     headers,
+    joblist,
     login,
     orphans,
     overview,

@@ -75,7 +75,7 @@ def jobs(
         if states and not wanted and before is None:
             return Page((), None)  # nobody can say yet what is overdue
         rows = job_rows.page(connection, batch_id, wanted, custom_id, after, limit + 1, sent_before=before)
-        views = _job_views(runtime, connection, rows[:limit])
+        views = job_views(runtime, connection, rows[:limit])
     return Page(views, str(views[-1].position) if len(rows) > limit else None)
 
 
@@ -92,7 +92,7 @@ def job(runtime: Runtime, owner: str | None, job_id: UUID) -> JobDetail:
         text_data, options = inputs.of_jobs(connection, [job_id])[job_id]
         answer = result_rows.get(connection, job_id)
         return JobDetail(
-            job=_job_views(runtime, connection, [row])[0],
+            job=job_views(runtime, connection, [row])[0],
             text_data=text_data,
             options=options,
             result=None if answer is None else result_view(answer, answer.created_at),
@@ -132,7 +132,8 @@ def _overdue_before(runtime: Runtime, connection: Connection, provider: str) -> 
     return runtime.moment().now - usual if usual else None
 
 
-def _job_views(runtime: Runtime, connection: Connection, rows: Sequence[Any]) -> tuple[JobView, ...]:
+def job_views(runtime: Runtime, connection: Connection, rows: Sequence[Any]) -> tuple[JobView, ...]:
+    """Rows of jobs as their owners see them, with when their callbacks should have come."""
     now, by = runtime.moment().now, expectations.expected_by(runtime, connection, rows)
     return tuple(job_view(row, by.get(row.id), is_overdue=row.id in by and by[row.id] <= now) for row in rows)
 

@@ -20,15 +20,16 @@ def positions(
     State by state, each from the index that has them in this order: asked for all of them at once, or for a state
     that most jobs of other batches are in, a database would walk through the whole batch.
     """
-    parts = [_in_state(batch_id, state, after).limit(limit) for state in states]
+    parts = [in_state(batch_id, state, after).limit(limit) for state in states]
     if sent_before is not None:
-        waiting = _in_state(batch_id, JobState.WAITING, after)
+        waiting = in_state(batch_id, JobState.WAITING, after)
         parts.append(waiting.where(attempts.waits_since(sent_before)).limit(limit))
     found = union_all(*(select(part.subquery().c.position) for part in parts)).subquery()
     return select(found.c.position).order_by(found.c.position).limit(limit)
 
 
-def _in_state(batch_id: UUID, state: JobState, after: int) -> Select[int]:
+def in_state(batch_id: UUID, state: JobState, after: int) -> Select[int]:
+    """The positions behind `after` that hold a job in this state, in order, in the words of the index."""
     behind = tuple_(jobs.c.state, jobs.c.position)
     query = select(jobs.c.position).where(jobs.c.batch_id == batch_id, jobs.c.state <= state)
     return query.where(behind > tuple_(state, after)).order_by(jobs.c.state, jobs.c.position)

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -25,14 +27,17 @@ from app.store import (
     events,
     figures,
     invariants,
+    joblists,
     jobs,
     latencies,
     limits,
     removal,
     results,
+    search,
     waiting,
 )
 from app.store.invariants import Scope
+from app.store.joborders import ENDED, Place, Wanted
 from tests.factories import PROVIDER, record, submit, take
 from tests.statements import emitting
 
@@ -206,6 +211,8 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
         ),
         "answers of states": lambda connection: results.page(connection, batch_id, list(OPEN_JOB_STATES), 100, 50),
         "job by name": lambda connection: jobs.page(connection, batch_id, [], "more-7", -1, 50),
+        "jobs by name": lambda connection: search.named(connection, "more-7", batch_id),
+        "jobs by task": lambda connection: search.of_task(connection, "task-7", 50),
         "webhooks that are due": lambda connection: deliveries.due(connection, now(), 4),
         "the next webhook": lambda connection: deliveries.claim(connection, now(), OTHERS[:2], now()),
         "webhooks that are put off": lambda connection: deliveries.put_off(connection, UUID(int=1), now()),
@@ -215,6 +222,43 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
         "what was told of a batch": lambda connection: events.forget_of_batch(connection, UUID(int=1), now()),
         "job by id": lambda connection: jobs.get(connection, "alice", UUID(int=7)),
     }
+
+
+FEW = 20
+"""So many of these few jobs are worth an index; so are as many more of more jobs."""
+
+HOUR = (now() - timedelta(hours=1), now())
+
+
+def lists(batch_id: UUID) -> dict[str, Wanted]:
+    """What the page of jobs may be asked for, one of each kind."""
+    failed, waits = (JobState.FAILED,), (JobState.WAITING,)
+    providers = (PROVIDER, "second")
+    of_one = Wanted(batch_id=batch_id)
+    return {
+        "of all": Wanted(),
+        "that failed": Wanted(states=failed),
+        "that ended": Wanted(states=ENDED),
+        "that ended lately": Wanted(finished=HOUR),
+        "that were created lately": Wanted(created=HOUR),
+        "that failed of something": Wanted(error_code="timed_out"),
+        "that failed of something at some time": Wanted(error_code="timed_out", created=HOUR, finished=HOUR),
+        "that are open": Wanted(states=OPEN_JOB_STATES, providers=providers),
+        "that are overdue": Wanted(sent_before={PROVIDER: now()}),
+        "that are overdue or queued": Wanted(states=(JobState.QUEUED,), sent_before={}, providers=providers),
+        "that wait or failed": Wanted(states=(*failed, *waits)),
+        "that were tried often": Wanted(min_attempts=3),
+        "by their ids": Wanted(ids=tuple(OTHERS), states=failed),
+        "of a batch": of_one,
+        "of a batch, that failed of something": replace(of_one, states=failed, error_code="x", min_attempts=2),
+        "of a batch, that are overdue": replace(of_one, sent_before={PROVIDER: now()}),
+    }
+
+
+def _behind(wanted: Wanted) -> Place:
+    """A place in the middle of a list."""
+    keys = {"batch": 100, "newest": 0}
+    return keys.get(wanted.order, now()), NEARLY_THE_LAST
 
 
 def plans(database: Database, emitted: Emitted) -> str:
@@ -259,6 +303,18 @@ def test_no_look_at_what_is_open_reads_what_is_finished(runtime: Runtime, batch_
         plan = plans(runtime.database, emitted)
         assert re.search("|".join(LARGE), plan), (name, plan)
         read_whole[name] = scans(plan)
+    assert {name: found for name, found in read_whole.items() if found} == {}
+
+
+def test_no_list_of_jobs_reads_all_jobs(runtime: Runtime, batch_id: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joblists, "LOOKED_AT", FEW)
+    read_whole: dict[str, list[str]] = {}
+    for name, wanted in lists(batch_id).items():
+        with emitting(runtime.database) as emitted, runtime.database.reading() as connection:
+            joblists.look(connection, wanted, None, FEW)
+            joblists.look(connection, wanted, _behind(wanted), FEW)
+            joblists.count(connection, wanted, FEW)
+        read_whole[name] = scans(plans(runtime.database, emitted))
     assert {name: found for name, found in read_whole.items() if found} == {}
 
 
