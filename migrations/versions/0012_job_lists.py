@@ -6,8 +6,8 @@ A migration must suit the previous code: add now, remove in a later release. Nev
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011_job_lists"
-down_revision = "0010_webhooks"
+revision = "0012_job_lists"
+down_revision = "0011_refused_settings"
 
 INDEXES = (
     ("ix_jobs_ended", ["state", "finished_at", "id"], "finished_at IS NOT NULL"),
