@@ -15,7 +15,6 @@ ROOT = Path(__file__).parents[2]
 KEYS = ["name", "unit", "ours", "obvious", "ratio", "limit", "share_of_limit", "goal"]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_benchmark_runs_and_writes_every_row_and_loses_nothing(tmp_path: Path) -> None:
     written, drawn = tmp_path / "bench.json", tmp_path / "bench.svg"
