@@ -51,7 +51,7 @@ check: $(VENV)/.dev  ## ruff, mypy, import contracts, dependencies, migrations
 test: $(VENV)/.dev  ## the tests, on SQLite and on PostgreSQL
 	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered
 
-test-all: $(VENV)/.dev $(SDKS)  ## what is slow: the mutants, the Procfile under faults, the wheel, the SDKs, a small benchmark, chaos
+test-all: $(VENV)/.dev $(SDKS)  ## what is slow: the mutants, the Procfile under faults, the page in a browser, the wheel, the SDKs, chaos
 	$(BIN)/pytest -n 2 -m slow
 	$(BIN)/python -m tests.chaos
 
