@@ -3,8 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SDKS := $(patsubst tests/e2e/sdks/%.txt,$(VENV)/sdks/%/.made,$(wildcard tests/e2e/sdks/*.txt)) \
-  $(if $(shell command -v npm),$(VENV)/sdks/node/.made)
+ENVIRONMENTS := $(patsubst tests/e2e/environments/%.txt,$(VENV)/environments/%/.made,$(wildcard tests/e2e/environments/*.txt)) \
+  $(if $(shell command -v npm),$(VENV)/environments/node/.made)
 LOCK := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .PHONY: help demo up check test test-all mutants chaos bench simulate lock clean
@@ -23,12 +23,12 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	touch $@
 
-$(VENV)/sdks/%/.made: tests/e2e/sdks/%.txt
+$(VENV)/environments/%/.made: tests/e2e/environments/%.txt
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
-$(VENV)/sdks/node/.made: tests/e2e/node/package.json tests/e2e/node/package-lock.json
+$(VENV)/environments/node/.made: tests/e2e/node/package.json tests/e2e/node/package-lock.json
 	mkdir -p $(@D)
 	cp $^ $(@D)
 	npm ci --prefix $(@D) --silent --ignore-scripts --no-audit --no-fund --engine-strict=false
@@ -51,7 +51,7 @@ check: $(VENV)/.dev  ## ruff, mypy, import contracts, dependencies, migrations
 test: $(VENV)/.dev  ## the tests, on SQLite and on PostgreSQL
 	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered
 
-test-all: $(VENV)/.dev $(SDKS)  ## what is slow: the mutants, the Procfile under faults, the page in a browser, the wheel, the SDKs, chaos
+test-all: $(VENV)/.dev $(ENVIRONMENTS)  ## what is slow: the mutants, the Procfile under faults, the page in a browser, the wheel, the SDKs, chaos
 	$(BIN)/pytest -n 2 -m slow
 	$(BIN)/python -m tests.chaos
 
@@ -73,7 +73,7 @@ lock:  ## make the requirements files again from the ranges in pyproject.toml (n
 	$(LOCK) --group fast -c requirements-dev.txt -o requirements-fast.txt
 	$(LOCK) --group build -c requirements-dev.txt -o requirements-build.txt
 	npm update --prefix tests/e2e/node --silent --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved
-	for major in 1 2 3; do $(LOCK) --group openai-$$major -o tests/e2e/sdks/openai-$$major.txt || exit; done
+	for name in openai-1 openai-2 openai-3 schemathesis; do $(LOCK) --group $$name -o tests/e2e/environments/$$name.txt || exit; done
 
 clean:  ## remove the environment and the caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage* build dist

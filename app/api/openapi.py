@@ -116,14 +116,14 @@ class _Writer:
         if self.operation.query is None:
             return
         for name, schema in self.schemas.properties(self.operation.query).items():
-            is_document = "$ref" in schema or schema.get("type") == "object"
             # An object in a query is JSON, not the key=value pairs that a bare schema would mean.
-            value = {"content": {JSON: {"schema": schema}}} if is_document else {"schema": schema}
-            yield {"name": name, "in": "query", "required": False, **value}
+            value = {"content": {JSON: {"schema": schema}}} if self.schemas.is_object(schema) else {"schema": schema}
+            yield {"name": name, "in": "query", "required": False, "allowEmptyValue": True, **value}
 
     def _in_header(self) -> Iterator[Document]:
-        for name, description in self.operation.headers.items():
-            yield {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+        for name, header in self.operation.headers.items():
+            schema = {"type": "string", "pattern": header.pattern}
+            yield {"name": name, "in": "header", "description": header.description, "schema": schema}
 
     def _body(self) -> Document:
         content = {

@@ -39,6 +39,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Header:
+    """A header that may be sent, and what it looks like, as a regular expression."""
+
+    description: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorShape:
     """How a face of the service writes its errors."""
 
@@ -66,7 +74,7 @@ class Operation:
     bodies: Mapping[str, type[BaseModel] | None] = field(default_factory=dict)
     needs_body: bool = False
     query: type[BaseModel] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, Header] = field(default_factory=dict)
     errors: ErrorShape = PROBLEM
     is_long: bool = False
 

@@ -9,15 +9,18 @@ from werkzeug.datastructures import Headers
 from app.api.body import Body
 from app.api.context import owner, runtime
 from app.api.intake import Submission, Terms
+from app.api.operations import Header
 from app.errors import InvalidInput, Problem
 from app.services import creation, status
 from app.services.views import Created
 
 HEADER = "Idempotency-Key"
-HEADERS = {HEADER: "The same key with the same request finds the batch that it made before, as long as that is kept."}
 REPLAYED = {"Idempotency-Replayed": "true"}
 
 _MAX_CHARS = 255
+_MEANING = "The same key with the same request finds the batch that it made before, as long as that is kept."
+# Spaces around the value of a header are no part of it.
+HEADERS = {HEADER: Header(_MEANING, rf"^[!-~]([ -~]{{0,{_MAX_CHARS - 2}}}[!-~])?$")}
 
 
 def terms() -> Terms:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from app.api.schemas.inputs import Query
+from app.api.schemas.inputs import Query, place
 from app.services.filelists import Order
 
 ENDPOINT: Literal["/v1/chat/completions"] = "/v1/chat/completions"
@@ -166,10 +166,20 @@ class OpenAiModelList(OpenAiOutput):
     data: list[OpenAiModel]
 
 
-class OpenAiUpload(BaseModel):
+class AnyQuery(Query):
+    """No parameters; unknown ones are ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class OpenAiUpload(AnyQuery):
     """A file and what it is for."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        populate_by_name=True,
+        json_schema_extra={"dependentRequired": {"expires_after[seconds]": ["expires_after[anchor]"]}},
+    )
 
     file: Binary
     purpose: Purpose
@@ -230,16 +240,15 @@ class OpenAiCompletion(OpenAiOutput):
     usage: dict[str, Any] | None = None
 
 
-class AnyQuery(Query):
-    """No parameters; unknown ones are ignored."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
+LAST = "last_id"
+_PLACED = "[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}"
+"""The digits of an id that tells when it was made (RFC 9562, version 7)."""
 
 
 class FileListQuery(AnyQuery):
     """Which page of the files."""
 
-    after: str | None = Field(default=None, description="`last_id` of the page before.")
+    after: str | None = place(f"^file-{_PLACED}(-(output|errors))?$", LAST)
     limit: int = Field(default=10_000, ge=1, le=10_000)
     order: Order = "desc"
     purpose: Literal[Purpose, "batch_output"] | None = None
@@ -248,7 +257,7 @@ class FileListQuery(AnyQuery):
 class OpenAiBatchListQuery(AnyQuery):
     """Which page of the batches."""
 
-    after: str | None = Field(default=None, description="`last_id` of the page before.")
+    after: str | None = place(f"^batch_{_PLACED}$", LAST)
     limit: int = Field(default=20, ge=1, le=100)
 
 

@@ -4,13 +4,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from app.openai.schemas import AnyQuery, OpenAiOutput
+from app.api.schemas.inputs import Url, place
+from app.api.schemas.shown import id_pattern
+from app.openai.schemas import LAST, AnyQuery, OpenAiOutput
 from app.states import EventType
 
 Types = Annotated[
     list[Any],
     Field(min_length=1, max_length=100),
-    WithJsonSchema({"type": "array", "minItems": 1, "maxItems": 100, "items": {"type": "string"}}),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 100,
+            "items": {"type": "string"},
+            "contains": {"enum": list(EventType)},  # the others are left out
+        }
+    ),
 ]
 
 
@@ -21,7 +31,7 @@ class OpenAiNewWebhook(BaseModel):
 
     event_types: Types
     name: Annotated[str, Field(max_length=200)]
-    url: str
+    url: Url
 
 
 class OpenAiWebhookChange(BaseModel):
@@ -31,7 +41,7 @@ class OpenAiWebhookChange(BaseModel):
 
     event_types: Types | None = None
     name: Annotated[str, Field(max_length=200)] | None = None
-    url: str | None = None
+    url: Url | None = None
 
 
 class OpenAiRotation(BaseModel):
@@ -47,13 +57,13 @@ class OpenAiWebhookTest(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True)
 
-    event_type: str
+    event_type: Annotated[str, WithJsonSchema({"type": "string", "enum": list(EventType)})]
 
 
 class OpenAiWebhookListQuery(AnyQuery):
     """Which page of the endpoints."""
 
-    after: str | None = Field(default=None, description="`last_id` of the page before.")
+    after: str | None = place(id_pattern("webhook"), LAST)
     limit: int = Field(default=20, ge=1, le=100)
 
 

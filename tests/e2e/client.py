@@ -31,6 +31,7 @@ class Client:
 
     def __init__(self, url: str, key: str) -> None:
         self._url = f"{url}/api/batches"
+        self.key = key
         self._headers = {"Authorization": f"Bearer {key}"}
         self.accepted: dict[str, str] = {}
 

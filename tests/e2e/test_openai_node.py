@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import openai_flow
 from tests.e2e.processes import Processes, environment
-from tests.e2e.sdks import flow
 from tests.project import ROOT, document
 
-FOLDER = ROOT / ".venv/sdks/node"
+FOLDER = ROOT / ".venv/environments/node"
 SCRIPT = ROOT / "tests/e2e/node/flow.mjs"
 OLDEST = 20
 """The first Node that has all that the script uses."""
@@ -31,13 +31,13 @@ def node() -> str:
 
 @pytest.mark.slow
 def test_the_sdk_for_node_goes_the_whole_way(processes: Processes, tmp_path: Path, node: str) -> None:
-    assert (FOLDER / "node_modules").is_dir(), "there is none yet: make .venv/sdks/node/.made"
+    assert (FOLDER / "node_modules").is_dir(), "there is none yet: make .venv/environments/node/.made"
     up = processes.up(tmp_path, "--sandbox", "--v3", "--profile", "calm", "--port", "0")
     told = environment(OPENAI_BASE_URL=f"{up.url}/v1", OPENAI_API_KEY=up.key)
     process = processes.run([node, str(SCRIPT), str(FOLDER)], tmp_path / "sdk", told)
     status = process.wait(100)
     assert status == 0, process.stdout + process.stderr
-    assert process.stdout.split() == [step.__name__ for step in flow.STEPS]
+    assert process.stdout.split() == [step.__name__ for step in openai_flow.STEPS]
     assert "ERROR" not in up.process.stderr
 
 

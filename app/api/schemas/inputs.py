@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
+from app.api.schemas.shown import id_pattern
 from app.states import JobState
 
 MAX_EXPIRES_IN_SECONDS = 30 * 86400
@@ -28,10 +29,18 @@ def _is_more_than_nothing(amount: str) -> str:
     return amount
 
 
+_AMOUNT = r"[0-9]{1,9}(\.[0-9]{1,9})?$"
 Amount = Annotated[
     str,
-    Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$", description='In the provider\'s currency, as `"12.50"`.'),
+    Field(pattern=f"^{_AMOUNT}", description='In the provider\'s currency, as `"12.50"`.'),
     AfterValidator(_is_more_than_nothing),
+    WithJsonSchema({"type": "string", "pattern": rf"^(?!0+(\.0+)?$){_AMOUNT}"}),  # ours know no (?!)
+]
+_URL = r"^https?://[A-Za-z0-9._:\[\]-]+([/?][!\"$-~]*)?$"
+Url = Annotated[
+    str,
+    Field(min_length=1, description="https; http to loopback while the service runs in local mode."),
+    WithJsonSchema({"type": "string", "pattern": _URL, "examples": ["https://hooks.example/in"]}),
 ]
 
 
@@ -115,7 +124,7 @@ class BatchFields(Input):
     budget: Amount | None = Field(
         default=None, description="What it may cost before it is paused, in the provider's currency, as `12.50`."
     )
-    webhook_url: str | None = Field(
+    webhook_url: Url | None = Field(
         default=None, description="A URL that is told of its end, beside the endpoints that hear of every batch."
     )
 
@@ -175,6 +184,11 @@ def _split(given: list[str]) -> list[str]:
     return [word for part in given for word in part.split(",")]
 
 
+def place(pattern: str, told_as: str = "next_cursor") -> Any:
+    """A place in a list. Its form is told to whoever reads the document; whether there is one is not judged by it."""
+    return Field(default=None, description=f"`{told_as}` of the page before.", json_schema_extra={"pattern": pattern})
+
+
 class StateQuery(Query):
     """Which states to show; all by default."""
 
@@ -186,7 +200,7 @@ class StateQuery(Query):
 class BatchListQuery(Query):
     """Which page of a list of batches."""
 
-    cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
+    cursor: str | None = place(id_pattern("batch"))
     limit: int = Field(default=20, ge=1, le=100)
 
 
@@ -199,5 +213,5 @@ class JobListQuery(Query):
         "come by now.",
     )
     custom_id: CustomId | None = None
-    cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
+    cursor: str | None = place("^[0-9]{1,9}$")
     limit: int = Field(default=100, ge=1, le=1000)

@@ -1,26 +1,37 @@
 """Endpoints of webhooks and what was sent there, as clients send and get them."""
 
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
-from app.api.schemas.inputs import Input, Query
-from app.api.schemas.shown import BatchId, DeliveryId, EventId, Output, WebhookId
+from app.api.schemas.inputs import Input, Query, Url, place
+from app.api.schemas.shown import BatchId, DeliveryId, EventId, Output, WebhookId, id_pattern
 from app.services.webhookviews import DeliveryDetail
 from app.states import END_EVENTS, DeliveryState, EventType
 
 EventTypes = Annotated[list[Annotated[EventType, Field(strict=False)]], Field(min_length=1, max_length=len(EventType))]
-Url = Annotated[str, Field(min_length=1, description="https; http to loopback while the service runs in local mode.")]
 Name = Annotated[str, Field(max_length=200)]
+
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
+
+
+def _is_written_out(given: object) -> object:
+    """Pydantic would take a number for seconds since 1970, and a date for its midnight."""
+    if not (isinstance(given, str) and _INSTANT.fullmatch(given)):
+        raise PydanticCustomError("instant", "Should be an instant as RFC 3339 has it, as 2026-01-31T12:00:00Z")
+    return given
 
 
 def _aware(at: datetime) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-Instant = Annotated[datetime, Field(strict=False), AfterValidator(_aware)]
+Instant = Annotated[datetime, Field(strict=False), BeforeValidator(_is_written_out), AfterValidator(_aware)]
 
 
 class WebhookIn(Input):
@@ -63,13 +74,15 @@ class SinceIn(Input):
 class WebhookListQuery(Query):
     """Which page of the endpoints."""
 
-    cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
+    cursor: str | None = place(id_pattern("webhook"))
     limit: int = Field(default=20, ge=1, le=100)
 
 
-class DeliveryListQuery(WebhookListQuery):
+class DeliveryListQuery(Query):
     """Which deliveries, and which page of them."""
 
+    cursor: str | None = place(id_pattern("delivery"))
+    limit: int = Field(default=20, ge=1, le=100)
     state: DeliveryState | None = None
 
 

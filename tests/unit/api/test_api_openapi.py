@@ -1,6 +1,7 @@
 """The document is made from the code: it is valid, complete, and tells who may call what."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -88,10 +89,13 @@ def test_paths_have_the_form_of_their_ids(document: dict[str, Any]) -> None:
     assert parameter["schema"] == {"type": "string", "pattern": "^job_[0-9a-f]{32}$"}
 
 
-def test_an_input_never_allows_null(document: dict[str, Any]) -> None:
-    inputs = [schema for name, schema in document["components"]["schemas"].items() if name.endswith(("In", "Options"))]
-    assert inputs
-    assert "null" not in json.dumps(inputs)
+def test_an_input_never_allows_null_but_where_the_sdks_may_send_it(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    ours = {name for name in schemas if name.endswith(("In", "Options")) and not name.startswith("OpenAi")}
+    assert {"BatchIn", "Options"} < ours
+    assert "null" not in json.dumps([schemas[name] for name in ours])
+    assert {"type": "null"} in schemas["OpenAiNewBatch"]["properties"]["metadata"]["anyOf"]
+    assert "null" not in json.dumps(schemas["OpenAiUpload"]), "a form has no word for it"
 
 
 def test_a_batch_shows_the_form_of_its_jobs(document: dict[str, Any]) -> None:
@@ -105,3 +109,20 @@ def test_objects_in_a_query_are_documents(document: dict[str, Any]) -> None:
     parameters = {each["name"]: each for each in document["paths"]["/api/batches"]["post"]["parameters"]}
     assert "application/json" in parameters["options"]["content"]
     assert parameters["max_attempts"]["schema"]["maximum"] == 20
+
+
+def test_a_word_in_a_query_is_no_document_and_may_be_empty(document: dict[str, Any]) -> None:
+    parameters = {
+        each["name"]: each for each in document["paths"]["/api/webhooks/{webhook_id}/deliveries"]["get"]["parameters"]
+    }
+    assert parameters["state"]["schema"] == {"$ref": "#/components/schemas/DeliveryState"}
+    assert parameters["state"]["allowEmptyValue"]
+
+
+def test_an_idempotency_key_has_its_form(document: dict[str, Any]) -> None:
+    for path in ("/api/batches", "/api/jobs", "/v1/batches", "/v1/chat/completions"):
+        (header,) = (each for each in document["paths"][path]["post"]["parameters"] if each["in"] == "header")
+        form = re.compile(header["schema"]["pattern"])
+        assert [bool(form.search(key)) for key in ("a", "a b", "x" * 255, "", " a", "x" * 256, "é")] == [True] * 3 + [
+            False
+        ] * 4
