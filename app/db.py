@@ -14,44 +14,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app import troubles
 from app.errors import DatabaseBusy, DatabaseUnavailable
 
 __all__ = ["Connection", "Database", "UtcDateTime"]
 
-# `hide_parameters`, in both engines: an error's text reaches the log, and parameters hold prompts and answers.
-# Classes of PostgreSQL's error codes: another transaction was in the way; no connection, not writable, no resources,
-# stopping, failing. Whoever gets the second kind may come again later.
-_BUSY = frozenset({"40", "55"})
-_AWAY = frozenset({"08", "25", "53", "57", "58", "XX"})
 _IDLE_SECONDS = 1.0
-_OTHER_SCHEMA = "the database has not the schema of this code"
-_TROUBLES = {
-    "42P01": _OTHER_SCHEMA,
-    "42703": _OTHER_SCHEMA,
-    "53100": "the disk of the database is full",
-    "53300": "the database has no connection left",
-    "53": "the database has run out of resources",
-    "25006": "the database is read-only: a standby, or in recovery",
-    "57014": "the database is too slow: it gave up on a statement",
-    "57P": "the database is stopping or starting",
-    "58": "the database can't read or write its files",
-    "XX": "the database has a fault of its own, of which its log says more",
-    "SQLITE_FULL": "the disk of the database is full",
-    "SQLITE_READONLY": "the database is read-only",
-    "SQLITE_CANTOPEN": "the database's file can't be opened",
-    "SQLITE_IOERR": "the database can't read or write its file: is the disk full?",
-    "SQLITE_BUSY": "the database is locked by another process",
-}
-# A connection that PostgreSQL refuses has no code, nor has SQLite for what it does not find.
-_WORDS = {
-    "starting up": "the database is starting",
-    "shutting down": "the database is stopping",
-    "recovery": "the database is in recovery",
-    "too many clients": "the database has no connection left",
-    "no such table": _OTHER_SCHEMA,
-    "no such column": _OTHER_SCHEMA,
-    "has no column": _OTHER_SCHEMA,
-}
+# `hide_parameters`, in both engines: an error's text reaches the log, and parameters hold prompts and answers.
 _POSTGRES_OPTIONS = "-c statement_timeout=30s -c lock_timeout=2s -c idle_in_transaction_session_timeout=30s"
 
 
@@ -77,7 +46,8 @@ class Database:
 
     def __init__(self, url: str, pool_size: int = 6) -> None:
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
-        self.engine = _sqlite(url) if self.is_sqlite else _postgres(url, pool_size)
+        self._are_in_doubt = threading.Event()
+        self.engine = _sqlite(url) if self.is_sqlite else _postgres(url, pool_size, self._are_in_doubt)
         self._sqlite_writer = threading.Lock()
 
     @contextmanager
@@ -87,7 +57,7 @@ class Database:
         Raises:
             DatabaseUnavailable: the database can't be reached, is full, locked or shutting down.
         """
-        with _translated(), self._one_writer(), self.engine.connect() as connection:
+        with _translated(), self._one_writer(), self._looking_for_a_primary(), self.engine.connect() as connection:
             connection.execution_options(hivebatch_writes=True)
             with connection.begin():
                 yield connection
@@ -107,6 +77,16 @@ class Database:
         with self._sqlite_writer:
             yield
 
+    @contextmanager
+    def _looking_for_a_primary(self) -> Iterator[None]:
+        """What takes no writes was the primary once, or is it not yet: new connections may lead to another server."""
+        try:
+            yield
+        except (DBAPIError, psycopg.Error) as error:
+            if _code(_cause(error)) == troubles.READ_ONLY:
+                self._are_in_doubt.set()
+            raise
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -118,35 +98,35 @@ def _translated() -> Iterator[None]:
     except PoolTimeout as error:
         raise DatabaseUnavailable(_summary(error), "the database is too slow: no connection is free") from error
     except (DBAPIError, psycopg.Error) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        code = getattr(cause, "sqlstate", None) or ""
-        kind = code[:2]
-        if kind in _BUSY:
+        cause = _cause(error)
+        code = _code(cause)
+        if troubles.is_busy(code):
             raise DatabaseBusy(
                 _summary(error), "the database is busy"
             ) from None  # a driver's own words quote the row that it was at
         has_no_code = not code and isinstance(error, (OperationalError, psycopg.OperationalError))
-        if kind in _AWAY or _TROUBLES.get(code) == _OTHER_SCHEMA or has_no_code:
-            raise DatabaseUnavailable(_summary(error), _trouble(cause)) from None
+        if troubles.is_away(code) or has_no_code:
+            code = code or getattr(cause, "sqlite_errorname", None) or ""
+            raise DatabaseUnavailable(_summary(error), troubles.in_words(code, str(cause))) from None
         raise
 
 
-def _trouble(cause: BaseException | None) -> str:
-    """What is wrong, as far as the driver tells: by its code, or, where a connection is refused, by its words."""
-    code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None) or ""
-    words = str(cause)
-    told = [trouble for sign, trouble in _TROUBLES.items() if code.startswith(sign)]
-    told += [trouble for sign, trouble in _WORDS.items() if sign in words]
-    return told[0] if told else "the database can't be reached or written"
+def _cause(error: Exception) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
+def _code(cause: BaseException | None) -> str:
+    """PostgreSQL's; empty for what has none."""
+    return getattr(cause, "sqlstate", None) or ""
 
 
 def _summary(error: Exception) -> str:
     # Statement and parameters stay out: they hold prompts.
-    cause = error.orig if isinstance(error, DBAPIError) else error
+    cause = _cause(error)
     return f"{type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else ''}"
 
 
-def _postgres(url: str, pool_size: int) -> Engine:
+def _postgres(url: str, pool_size: int, are_in_doubt: threading.Event) -> Engine:
     parsed = make_url(url)
     if parsed.drivername in {"postgres", "postgresql"}:
         parsed = parsed.set(drivername="postgresql+psycopg")
@@ -162,14 +142,17 @@ def _postgres(url: str, pool_size: int) -> Engine:
             "keepalives_idle": 30,
             "keepalives_interval": 5,
             "keepalives_count": 3,
+            "tcp_user_timeout": 45_000,  # as long as those, also for what was sent and never acknowledged
         },
     )
-    _ping_when_in_doubt(engine)
+    _ping_when_in_doubt(engine, are_in_doubt)
     return engine
 
 
-def _ping_when_in_doubt(engine: Engine) -> None:
+def _ping_when_in_doubt(engine: Engine, are_in_doubt: threading.Event) -> None:
     """Replace a dead connection before it is used, all of them if one is: after a restart of the server they are.
+
+    All of them too, once, if `are_in_doubt`: a server that is not the primary any more may keep them for ever.
 
     SQLAlchemy's `pool_pre_ping` asks each time, which is a tenth of a short transaction. One that was in use a moment
     ago and that the server has said nothing on since, no farewell either, needs no question.
@@ -182,7 +165,12 @@ def _ping_when_in_doubt(engine: Engine) -> None:
     @event.listens_for(engine, "checkout")
     def _check(connection: Any, record: Any, _proxy: object) -> None:
         free_since = record.info.get("free_since")
-        if free_since is None or (time.monotonic() - free_since < _IDLE_SECONDS and not _has_news(connection)):
+        if free_since is None:  # it is new
+            return
+        if are_in_doubt.is_set():
+            are_in_doubt.clear()
+            raise InvalidatePoolError
+        if time.monotonic() - free_since < _IDLE_SECONDS and not _has_news(connection):
             return
         try:
             engine.dialect.do_ping(connection)

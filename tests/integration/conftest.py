@@ -7,6 +7,7 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from app.services import doctor
+from tests.servers import Postgres, ServerUnavailable
 
 
 @pytest.fixture
@@ -27,3 +28,24 @@ def sound(request: pytest.FixtureRequest) -> Iterator[None]:
     with freeze_time("2000-01-01"):  # when no alarm had rung yet
         findings = doctor.examine(make_runtime(), with_bodies=True)
     assert [(each.name, row.reason) for each in findings for row in each.violations] == []
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[Postgres]:
+    """A PostgreSQL for the tests of one module."""
+    made = Postgres()
+    try:
+        made.start()
+    except ServerUnavailable as error:
+        made.stop()
+        pytest.skip(f"PostgreSQL could not run here: {error}")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def server(own_server: Postgres) -> Iterator[Postgres]:
+    """A PostgreSQL of its own, to be killed and started."""
+    yield own_server
+    if not own_server.is_running:
+        own_server.start()

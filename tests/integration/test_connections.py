@@ -1,5 +1,7 @@
 """Connections to PostgreSQL: which are used as they are, which are asked first, which are replaced."""
 
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -39,6 +41,14 @@ def test_connections_that_the_server_ended_are_replaced_before_they_are_used(
         connection.execute(text("SELECT pg_terminate_backend(pid) FROM unnest(:pids) pid"), {"pids": list(before)})
     until(lambda: not before & alive(migrated_postgres), 20, "the server has ended them")
     assert not backends(database, 3) & before
+
+
+def test_a_server_that_vanishes_while_it_is_spoken_to_is_given_up(database: Database) -> None:
+    """TCP alone would send what nobody acknowledges for a quarter of an hour."""
+    with database.reading() as connection:
+        descriptor = connection.connection.driver_connection.fileno()  # type: ignore[union-attr]  # psycopg's has one
+        with socket.socket(fileno=os.dup(descriptor)) as there:
+            assert there.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 45_000
 
 
 def test_a_connection_is_asked_only_when_it_was_idle(

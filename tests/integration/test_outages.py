@@ -38,7 +38,6 @@ def read_only(database: Database) -> Iterator[None]:
         yield
     finally:
         event.remove(database.engine, "checkout", forbid)
-        database.engine.dispose()  # of whatever is still forbidden to write
         event.remove(database.engine, "checkin", allow)
 
 

@@ -1,87 +1,23 @@
 """Trouble with the database is said plainly, loses nothing that was accepted, and is over when it is over."""
 
-import html
 import json
 import logging
-import re
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import event, text
 
-from app import create_app
 from app.api.front import Front
 from app.db import Database
-from app.providers.base import Submission
-from app.runtime import Runtime, build
-from app.services import keys
 from app.store import schema
-from migrations import runner
 from tests.asgi import arriving, call
-from tests.conftest import make_settings
-from tests.factories import drain, inbox_rows, states, submit, token_of
-from tests.fakes import FakeProvider, RecordingDoorbell, success
-from tests.integration.conformance import checked_client
-from tests.integration.rest import Rest, jobs
-from tests.servers import Postgres, ServerUnavailable
-
-LARGE = jobs(*["b" * 60_000] * 4)
-
-
-class Site:
-    """An installation with one job under way, and its client."""
-
-    def __init__(self, url: str) -> None:
-        self.provider = FakeProvider()
-        built = build(make_settings(database_url=url), RecordingDoorbell())
-        self.runtime: Runtime = replace(built, providers={"hive_v2": self.provider})
-        runner.upgrade(self.runtime.database)
-        self.client: FlaskClient = checked_client(create_app(self.runtime))
-        self.page = create_app(self.runtime).test_client()
-        _log_in(self.page)
-        self.key = keys.create(self.runtime, "alice", "tests").secret
-        self.alice = Rest(self.client, self.key)
-        self.batch_id = submit(self.runtime, "a")
-        drain(self.runtime)
-
-    @property
-    def submitted(self) -> Submission:
-        return self.provider.submissions[0]
-
-    def call_back(self, size: int = 10) -> Any:
-        return self.client.post(f"/callbacks/hive/{token_of(self.submitted)}", data=success("x" * size))
-
-    def assert_troubled(self, words: str) -> None:
-        """Nothing is taken, whoever asks is told to come again, and operators are told why."""
-        for response in (self.alice.post("/api/batches", {"jobs": LARGE}), self.call_back(200_000)):
-            assert response.status_code == 503, response.text
-            assert int(response.headers["Retry-After"]) > 0
-        response = self.client.get("/readyz")
-        assert response.status_code == 503
-        assert response.json is not None
-        assert words in response.json["reason"]
-        assert words.lower() in html.unescape(self.page.get("/admin/").text).lower()
-
-    def assert_well(self) -> None:
-        """It goes on by itself, with all that was accepted and nothing that was not."""
-        assert self.client.get("/readyz").status_code == 200
-        assert (len(inbox_rows(self.runtime)), states(self.runtime, self.batch_id)) == (0, ["waiting"])
-        assert self.call_back().status_code == 200
-        assert states(self.runtime, self.batch_id) == ["completed"]
-        assert self.alice.submit("c")["total"] == 1
-
-
-def _log_in(browser: FlaskClient) -> None:
-    token = re.search(r'name="token" value="([^"]+)"', browser.get("/admin/login").text)
-    assert token is not None
-    assert browser.post("/admin/login", data={"token": token[1], "password": "a-password"}).status_code == 303
+from tests.integration.rest import jobs
+from tests.integration.sites import LARGE, Site, told
+from tests.servers import Postgres
 
 
 @pytest.fixture
@@ -90,10 +26,6 @@ def site(tmp_path: Path) -> Iterator[Site]:
     made = Site(f"sqlite:///{tmp_path / 'hivebatch.db'}")
     yield made
     made.runtime.close()
-
-
-def told(caplog: pytest.LogCaptureFixture) -> set[str]:
-    return {record.__dict__["trouble"] for record in caplog.records if record.__dict__.get("trouble")}
 
 
 OTHER_SCHEMA = "the database has not the schema of this code"
@@ -187,19 +119,6 @@ def test_a_file_whose_migration_did_not_come_to_its_end_takes_nothing(
 # --- a server ---
 
 
-@pytest.fixture
-def server() -> Iterator[Postgres]:
-    """A PostgreSQL of its own, to be killed and started."""
-    made = Postgres()
-    try:
-        made.start()
-    except ServerUnavailable as error:
-        made.stop()
-        pytest.skip(f"PostgreSQL could not run here: {error}")
-    yield made
-    made.stop()
-
-
 def test_a_server_that_is_killed_and_started_again_is_found_again(
     server: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -224,22 +143,6 @@ def test_a_request_that_web_has_no_room_for_is_to_come_again(
     assert (flask.status_code, front.status) == (503, 503)
     assert int(flask.headers["Retry-After"]) == int(front.headers["retry-after"]) > 0
     assert told(caplog) == {"there is no room here for the request"}
-    site.assert_well()
-    site.runtime.close()
-
-
-def test_a_server_that_takes_no_writes_says_so(server: Postgres, caplog: pytest.LogCaptureFixture) -> None:
-    site = Site(server.create_database("standby"))
-
-    def set_read_only(value: str) -> None:
-        with psycopg.connect(server.url().replace("+psycopg", ""), autocommit=True) as connection:
-            connection.execute(f"ALTER DATABASE standby SET default_transaction_read_only = {value}")
-        site.runtime.database.engine.dispose()  # as when the server switched over
-
-    set_read_only("on")
-    site.assert_troubled("read-only: a standby, or in recovery")
-    assert told(caplog) == {"the database is read-only: a standby, or in recovery"}
-    set_read_only("off")
     site.assert_well()
     site.runtime.close()
 
