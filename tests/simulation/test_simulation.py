@@ -81,7 +81,7 @@ def test_a_seed_that_breaks_is_told_by_its_number_and_shows_the_same_again() -> 
         environment = {"PYTHONPATH": str(ROOT)}
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
-    searched = told("--seeds", str(ENOUGH))
+    searched = told("--seeds", str(2 * PART))
     number = searched.stdout.rpartition("Again with: make simulate SEED=")[2].strip()
     assert run(int(number)).broken is None
     assert searched.returncode == 1
