@@ -16,6 +16,7 @@ from app.admin import (  # noqa: F401 - their routes join the blueprint
     login,
     orphans,
     overview,
+    search,
     views,
 )
 from app.admin.blueprint import admin
