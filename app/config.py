@@ -1,6 +1,7 @@
 """Every setting: its name, default and meaning, and which combinations are refused."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -36,6 +37,8 @@ from app.retry import Timing
 HIVE_V2 = "hive_v2"
 """The provider of the `HIVEBATCH_HIVE_*` settings."""
 
+_ARGON2ID = re.compile(r"\$argon2id\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -69,7 +72,12 @@ class Settings(BaseSettings):
     secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="Signs callback URLs and logins; several, comma-separated: the first signs, all are accepted."
     )
-    admin_password: SecretStr | None = Field(None, description="Opens the admin page.")
+    admin_password: SecretStr | None = Field(
+        None, description="Opens the admin page to an operator: the password, or what `hivebatch password` makes of it."
+    )
+    viewer_password: SecretStr | None = Field(
+        None, description="The same for viewers, who see no prompts and no answers, and change nothing."
+    )
     dev_key: SecretStr | None = Field(
         None, description="The API key that `up` makes sure of (owner `dev`); loopback only."
     )
@@ -178,6 +186,14 @@ class Settings(BaseSettings):
             raise ValueError("must be an http or https URL")
         return value.rstrip("/") if value else value
 
+    @field_validator("admin_password", "viewer_password")
+    @classmethod
+    def _is_a_whole_hash(cls, value: SecretStr | None) -> SecretStr | None:
+        given = reveal(value)
+        if given.startswith("$argon2") and not _ARGON2ID.fullmatch(given):
+            raise ValueError("is no whole Argon2id hash: each of its $ has to arrive, so put it in single quotes")
+        return value
+
     @field_validator("hive_url")
     @classmethod
     def _keeps_the_key_secret(cls, value: str) -> str:
@@ -211,6 +227,12 @@ class Settings(BaseSettings):
                 f"{self.submit_timeout_seconds:g} it must be at least {self.submit_timeout_seconds + margin:g}, "
                 "or a slow answer would be taken for a dead worker"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_viewer_is_no_operator(self) -> Self:
+        if self.viewer_password and reveal(self.viewer_password) == reveal(self.admin_password):
+            raise ValueError("HIVEBATCH_VIEWER_PASSWORD is HIVEBATCH_ADMIN_PASSWORD, which opens everything")
         return self
 
     @model_validator(mode="after")
@@ -427,7 +449,7 @@ class Settings(BaseSettings):
         return self.refusal_to_submit(provider) is None
 
 
-SECRETS = ("secret_key", "admin_password", "dev_key", "hive_key", "database_url", "broker_url")
+SECRETS = ("secret_key", "admin_password", "viewer_password", "dev_key", "hive_key", "database_url", "broker_url")
 
 
 def load(**overrides: object) -> Settings:

@@ -31,7 +31,7 @@ def register_admin(app: Flask) -> None:
     """
     runtime: Runtime = app.extensions["hivebatch"]
     app.config.update(_cookie(runtime.settings))
-    app.extensions[login.GUARD] = login.Guard()
+    login.post_guard(app)
     app.after_request(headers.harden)
     app.register_blueprint(admin)
 

@@ -1,28 +1,64 @@
-"""The blueprint, and the door that every one of its routes has: a login, and for changes a proof of origin."""
+"""The blueprint, and the door that every one of its routes has: a login, and for changes an operator and a proof of
+origin."""
 
-from flask import Blueprint, flash, redirect, request, url_for
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from flask import Blueprint, abort, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from app.admin import forgery, sessions
 
 OPEN_ENDPOINTS = frozenset({"admin.login", "admin.sign_in", "admin.static"})
+OF_VIEWERS_TOO = frozenset({"admin.sign_out"})
+"""What is no GET and changes nothing but the own login."""
+
 MAX_FORM_BYTES = 16_384
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 admin = Blueprint("admin", __name__, url_prefix="/admin", template_folder="templates", static_folder="static")
 
 
 @admin.before_request
 def admit() -> Response | None:
-    """Send strangers to the login and refuse forged forms, whatever the route: a new one can't forget either."""
+    """Send strangers to the login, refuse viewers who want to change something and forged forms, whatever the route:
+    a new one can't forget any of it."""
     request.max_content_length = MAX_FORM_BYTES
-    if request.endpoint not in OPEN_ENDPOINTS and not sessions.is_signed_in():
-        return _to_login()
-    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+    is_change = request.method not in {"GET", "HEAD", "OPTIONS"}
+    if request.endpoint not in OPEN_ENDPOINTS:
+        if not sessions.is_signed_in():
+            return _to_login()
+        if is_change and request.endpoint not in OF_VIEWERS_TOO:
+            _refuse_viewers()
+        sessions.keep()
+    if is_change:
         forgery.refuse_forged()
     return None
 
 
+def operators_only(view: Callable[P, T]) -> Callable[P, T]:
+    """For a page that shows prompts or answers: a viewer is refused."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+        _refuse_viewers()
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+def _refuse_viewers() -> None:
+    if not sessions.is_operator():
+        abort(403, "You are logged in as a viewer, who sees no prompts and no answers, and changes nothing.")
+
+
 def _to_login() -> Response:
+    if request.headers.get("HX-Request"):
+        # A part of a page can't show the login; told to load the whole page again, the browser gets there.
+        return Response("You were logged out meanwhile.", 401, {"HX-Refresh": "true"}, mimetype="text/plain")
     if request.method == "GET":
         return redirect(url_for("admin.login", next=request.full_path.rstrip("?")))
     flash("You were logged out meanwhile; nothing was changed.", "refused")

@@ -10,7 +10,7 @@ from app.admin.blueprint import admin
 from app.admin.forgery import form_token
 from app.admin.live import htmx_config, layout, part_url
 from app.admin.navigation import has_page, places
-from app.admin.sessions import is_signed_in
+from app.admin.sessions import is_operator, is_signed_in, role
 from app.admin.signs import segments, sign
 
 
@@ -66,10 +66,12 @@ _GLOBALS: tuple[Callable[..., object], ...] = (
     form_token,
     has_page,
     htmx_config,
+    is_operator,
     is_signed_in,
     layout,
     part_url,
     places,
+    role,
 )
 
 for _function in _FILTERS:

@@ -1,28 +1,46 @@
-"""Who is logged in: a signed cookie that holds for twelve hours and as long as the password stays the same."""
+"""Who is logged in, and as what: a signed cookie that ends by itself, and with the password that it was given for."""
 
 import hashlib
 import hmac
 from datetime import timedelta
+from enum import StrEnum
 
-from flask import current_app, session
+from flask import current_app, request, session
+from pydantic import SecretStr
 
 from app import clock
 from app.admin.context import runtime
+from app.admin.forgery import form_token
+from app.config import reveal
 
 LIFETIME = timedelta(hours=12)
+IDLE = timedelta(minutes=30)
+POLL = "X-Poll"
+"""The header of requests that a page sends by itself: they show, and are no sign that anybody looks."""
+
+_NOTED_AGAIN = timedelta(minutes=1)  # so that not every answer sets a cookie
 
 
-def configured_password() -> str | None:
-    """The password that opens the page; None when nobody may log in."""
-    secret = runtime().settings.admin_password
-    return secret.get_secret_value() if secret else None
+class Role(StrEnum):
+    """What somebody may do: a viewer sees no prompts and no answers and changes nothing."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
 
 
-def start() -> None:
+def configured(of: Role) -> SecretStr | None:
+    """The password of a role, or its hash; None when nobody may log in as that."""
+    settings = runtime().settings
+    found = settings.admin_password if of is Role.OPERATOR else settings.viewer_password
+    return found if reveal(found) else None
+
+
+def start(of: Role) -> None:
     """Log in. Nothing of the session before survives, not even the token of its forms."""
     session.clear()
-    session["signed_in_at"] = clock.now().timestamp()
-    session["password"] = _fingerprint()
+    now = clock.now().timestamp()
+    session.update({"role": of.value, "since": now, "seen": now, "password": _fingerprint(of)})
+    form_token()  # now, or several parts of a page that come at once would each make one
 
 
 def end() -> None:
@@ -30,17 +48,40 @@ def end() -> None:
     session.clear()
 
 
+def role() -> Role | None:
+    """As what this request comes: from somebody who gave today's password less than `LIFETIME` ago, and was here less
+    than `IDLE` ago; None for everybody else."""
+    if session.get("role") not in set(Role) or not _is_within("since", LIFETIME) or not _is_within("seen", IDLE):
+        return None
+    found = Role(session["role"])
+    if configured(found) is None or not hmac.compare_digest(str(session.get("password")), _fingerprint(found)):
+        return None
+    return found
+
+
 def is_signed_in() -> bool:
-    """Whether this request comes from somebody who gave today's password less than `LIFETIME` ago."""
-    since = session.get("signed_in_at")
-    if not isinstance(since, int | float) or configured_password() is None:
-        return False
-    is_fresh = 0 <= clock.now().timestamp() - since < LIFETIME.total_seconds()
-    return is_fresh and hmac.compare_digest(str(session.get("password")), _fingerprint())
+    """Whether somebody is logged in, as whatever."""
+    return role() is not None
 
 
-def _fingerprint() -> str:
+def is_operator() -> bool:
+    """Whether whoever asks may see prompts and answers, and change things."""
+    return role() is Role.OPERATOR
+
+
+def keep() -> None:
+    """Note that whoever is logged in is still here, unless the page has asked by itself."""
+    if POLL not in request.headers and not _is_within("seen", _NOTED_AGAIN):
+        session["seen"] = clock.now().timestamp()
+
+
+def _is_within(name: str, span: timedelta) -> bool:
+    at = session.get(name)
+    return isinstance(at, int | float) and clock.now().timestamp() - at < span.total_seconds()
+
+
+def _fingerprint(of: Role) -> str:
     """Keyed, because whoever holds the cookie can read it."""
     key = current_app.secret_key or ""
     raw = key.encode() if isinstance(key, str) else key
-    return hmac.new(raw, (configured_password() or "").encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.new(raw, f"{of} {reveal(configured(of))}".encode(), hashlib.sha256).hexdigest()[:32]

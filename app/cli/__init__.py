@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "worker": "app.cli.worker:worker",
     "sandbox": "app.cli.sandbox:sandbox",
     "keys": "app.cli.keys:keys",
+    "password": "app.cli.password:password",
     "holds": "app.cli.holds:holds",
     "orphans": "app.cli.orphans:orphans",
     "reparse": "app.cli.reparse:reparse",

@@ -36,7 +36,7 @@ def _banner(service: Service) -> str:
         "",
         f"  Hivebatch runs at {service.url}",
         f"  API key           {service.api_key}",
-        f"  Admin page        {service.url}/admin/  password {service.admin_password}",
+        f"  Admin page        {service.url}/admin/  password {_shown(service.admin_password)}",
         *(f"  Provider          {_named(each, service)}" for each in settings.providers_in_use.values()),
         f"  Data              {settings.data_dir.absolute()}",
         "",
@@ -47,6 +47,10 @@ def _banner(service: Service) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _shown(password: str) -> str:
+    return "as configured" if password.startswith("$argon2id$") else password
 
 
 def _named(provider: ProviderSettings, service: Service) -> str:

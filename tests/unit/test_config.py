@@ -36,6 +36,7 @@ VALUES: dict[str, tuple[object, str, object]] = {
     "log_level": ("INFO", "DEBUG", "DEBUG"),
     "secret_key": ((), " new , old,", (SecretStr("new"), SecretStr("old"))),
     "admin_password": (None, "a, b", SecretStr("a, b")),
+    "viewer_password": (None, "a look", SecretStr("a look")),
     "dev_key": (None, "hb_dev", SecretStr("hb_dev")),
     "public_url": (None, "https://me.example.com/base/", "https://me.example.com/base"),
     "echo": ("on", "off", "off"),
@@ -203,6 +204,20 @@ def test_secrets_do_not_show_in_the_settings() -> None:
     assert reveal(None) == ""
 
 
+HASH = "$argon2id$v=19$m=19456,t=2,p=1$58Zs6HEKrOraXpXsmhFY7Q$nkxSekSh1eZ4kzHgPSjVUSSY7xXwktIvImQQ5q1Vze4"
+
+
+@pytest.mark.parametrize("name", ["admin_password", "viewer_password"])
+def test_a_password_is_one_or_a_whole_hash(name: str) -> None:
+    assert reveal(getattr(load(**{name: HASH}), name)) == HASH
+    assert reveal(getattr(load(**{name: "$argon"}), name)) == "$argon"
+    # What a shell or a compose file leaves of it, and a hash of another kind.
+    for cut in (HASH[:-1] + "$", HASH.replace("$v=19", ""), "$argon2id", HASH.replace("argon2id", "argon2i")):
+        told = refusal(**{name: cut})
+        assert f"HIVEBATCH_{name.upper()}: is no whole Argon2id hash" in told
+        assert cut not in told
+
+
 def test_the_words_of_a_refusal_hold_no_secret() -> None:
     assert "canary" not in refusal(**PRODUCTION | {"secret_key": "canary", "broker_url": "memory://canary"})
 
@@ -282,6 +297,7 @@ def test_production_without_one_of_these_is_refused(name: str) -> None:
         ({"secret_key": "k" * 31}, "HIVEBATCH_SECRET_KEY"),
         ({"secret_key": f"{KEY},short"}, "HIVEBATCH_SECRET_KEY"),
         ({"admin_password": ""}, "HIVEBATCH_ADMIN_PASSWORD"),
+        ({"viewer_password": "a-password"}, "HIVEBATCH_VIEWER_PASSWORD"),
         ({"hive_key": " , "}, "HIVEBATCH_HIVE_KEY"),
         ({"dev_key": "hb_dev"}, "HIVEBATCH_DEV_KEY"),
     ],

@@ -19,6 +19,7 @@ from app.runtime import build
 from tests.unit.admin.values import NOW
 
 PASSWORD = "open sesame"
+VIEWERS_PASSWORD = "a look is free"
 
 MakeApp = Callable[..., Flask]
 Login = Callable[..., TestResponse]
@@ -36,7 +37,8 @@ def make_app(tmp_path: Path, clock: FrozenDateTimeFactory) -> Iterator[MakeApp]:
     runtimes = []
 
     def make(**settings: Any) -> Flask:
-        given = {"secret_key": "k" * 40, "admin_password": PASSWORD, "data_dir": tmp_path / "none"} | settings
+        passwords = {"admin_password": PASSWORD, "viewer_password": VIEWERS_PASSWORD}
+        given = {"secret_key": "k" * 40, "data_dir": tmp_path / "none"} | passwords | settings
         app = Flask("admin")
         app.secret_key = str(given["secret_key"])
         app.extensions["hivebatch"] = build(load(**given), SilentDoorbell())

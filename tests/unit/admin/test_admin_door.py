@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 
 from app.admin.blueprint import OPEN_ENDPOINTS
 from app.admin.headers import POLICY
-from tests.unit.admin.conftest import MakeApp, log_in, token_of
+from tests.unit.admin.conftest import VIEWERS_PASSWORD, MakeApp, log_in, token_of
 
 
 def _routes(app: Flask) -> list[tuple[str, str]]:
@@ -37,6 +37,24 @@ def test_every_change_needs_the_token_of_the_session(app: Flask) -> None:
             assert client.post(path, data=form).status_code == 403, path
 
 
+def test_a_viewer_changes_nothing_and_is_told_so(app: Flask) -> None:
+    client = app.test_client()
+    log_in(client, VIEWERS_PASSWORD)
+    token = token_of(client.get("/admin/somewhere"))
+    changes = [path for method, path in _routes(app) if method == "POST" and path != "/admin/logout"]
+    assert len(changes) >= 4
+    for path in changes:
+        response = client.post(path, data={"token": token})
+        assert response.status_code == 403, path
+        assert "You are logged in as a viewer" in response.text
+    assert client.post("/admin/logout", data={"token": token}).status_code == 303
+
+
+def test_a_part_of_a_page_has_the_whole_page_loaded_when_the_login_has_ended(app: Flask) -> None:
+    response = app.test_client().get("/admin/batches/batch_1", headers={"HX-Request": "true"})
+    assert (response.status_code, response.headers["HX-Refresh"]) == (401, "true")
+
+
 def test_nothing_is_changed_by_a_get(app: Flask) -> None:
     client = app.test_client()
     log_in(client)
@@ -56,6 +74,7 @@ def test_the_token_of_somebody_else_is_refused(app: Flask) -> None:
     ("headers", "status"),
     [
         ({}, 303),
+        ({"Sec-Fetch-Site": ""}, 403),
         ({"Sec-Fetch-Site": "same-origin"}, 303),
         ({"Sec-Fetch-Site": "none"}, 303),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
@@ -77,6 +96,23 @@ def test_a_form_from_another_site_is_refused_even_with_the_token(
     log_in(client)
     token = token_of(client.get("/admin/somewhere"))
     assert client.post("/admin/logout", data={"token": token}, headers=headers).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 303),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://evil.test"}, 303),
+        ({"Origin": "http://localhost"}, 303),
+        ({"Origin": "http://evil.test"}, 403),
+    ],
+)
+def test_a_form_without_the_token_counts_only_if_the_browser_says_that_it_is_ours(
+    client: FlaskClient, headers: dict[str, str], status: int
+) -> None:
+    log_in(client)
+    assert client.post("/admin/logout", headers=headers).status_code == status
 
 
 def test_a_form_after_the_end_of_the_login_changes_nothing_and_says_so(client: FlaskClient) -> None:

@@ -7,7 +7,9 @@ import pytest
 from flask.testing import FlaskClient
 from freezegun.api import FrozenDateTimeFactory
 
-from tests.unit.admin.conftest import MakeApp, log_in, token_of
+from app.admin.passwords import hashed
+from app.admin.sessions import POLL
+from tests.unit.admin.conftest import PASSWORD, VIEWERS_PASSWORD, MakeApp, log_in, token_of
 
 SOMEWHERE = "/admin/somewhere"  # a page that needs a login and no database: it answers 404 to whoever is in
 
@@ -37,9 +39,9 @@ def test_a_password_beyond_ascii_opens_the_page(make_app: MakeApp) -> None:
 
 @pytest.mark.parametrize("configured", [None, ""])
 def test_without_a_configured_password_nobody_gets_in(make_app: MakeApp, configured: str | None) -> None:
-    client = make_app(admin_password=configured).test_client()
+    client = make_app(admin_password=configured, viewer_password=configured).test_client()
     page = client.get("/admin/login")
-    assert "No admin password is configured" in page.text
+    assert "No password is configured" in page.text
     with client.session_transaction("/admin/login") as session:
         session["token"] = "known"
     response = client.post("/admin/login", data={"token": "known", "password": ""})
@@ -59,6 +61,47 @@ def test_after_ten_wrong_passwords_even_the_right_one_waits_a_minute(
     assert log_in(client).status_code == 303
 
 
+def test_who_guesses_keeps_nobody_out_who_was_here_before(client: FlaskClient, clock: FrozenDateTimeFactory) -> None:
+    log_in(client)
+    client.post("/admin/logout", data={"token": token_of(client.get(SOMEWHERE))})
+    stranger = client.application.test_client()
+    assert [log_in(stranger, f"guess {n}").status_code for n in range(11)] == [403] * 10 + [429]
+    assert log_in(stranger).status_code == 429
+    assert log_in(client).status_code == 303
+
+
+def test_who_was_here_before_may_guess_no_more_than_a_stranger(client: FlaskClient) -> None:
+    log_in(client)
+    client.post("/admin/logout", data={"token": token_of(client.get(SOMEWHERE))})
+    assert [log_in(client, f"guess {n}").status_code for n in range(11)] == [403] * 10 + [429]
+    assert log_in(client.application.test_client()).status_code == 303
+
+
+@pytest.mark.parametrize("cookie", ["", "me", "me.", "me.x", ".", ".x"])
+def test_a_browser_is_known_by_no_cookie_of_its_own_making(client: FlaskClient, cookie: str) -> None:
+    name = client.application.config["SESSION_COOKIE_NAME"] + "_browser"
+    stranger = client.application.test_client()
+    for n in range(10):
+        log_in(stranger, f"guess {n}")
+    client.set_cookie(name, cookie, path="/admin/login")
+    assert log_in(client).status_code == 429
+
+
+def test_a_browser_stays_known_when_the_secret_key_is_rotated(make_app: MakeApp) -> None:
+    before = make_app().test_client()
+    log_in(before)
+    name = before.application.config["SESSION_COOKIE_NAME"] + "_browser"
+    cookie = before.get_cookie(name, path="/admin/login")
+    assert cookie is not None
+    rotated = make_app()
+    rotated.secret_key, rotated.config["SECRET_KEY_FALLBACKS"] = "n" * 40, ["k" * 40]
+    after = rotated.test_client()
+    for n in range(10):
+        log_in(rotated.test_client(), f"guess {n}")
+    after.set_cookie(name, cookie.value, path="/admin/login")
+    assert log_in(after).status_code == 303
+
+
 def test_ten_wrong_passwords_over_ten_minutes_lock_nobody_out(
     client: FlaskClient, clock: FrozenDateTimeFactory
 ) -> None:
@@ -70,11 +113,72 @@ def test_ten_wrong_passwords_over_ten_minutes_lock_nobody_out(
 
 def test_a_login_ends_after_twelve_hours_even_when_used(client: FlaskClient, clock: FrozenDateTimeFactory) -> None:
     log_in(client)
-    for _ in range(11):
-        clock.tick(timedelta(hours=1))
+    for _ in range(12 * 3 - 1):
+        clock.tick(timedelta(minutes=20))
         assert client.get(SOMEWHERE).status_code == 404
-    clock.tick(timedelta(hours=1))
+    clock.tick(timedelta(minutes=20))
     assert client.get(SOMEWHERE).status_code == 302
+
+
+def test_a_login_ends_when_nobody_was_there_for_half_an_hour(client: FlaskClient, clock: FrozenDateTimeFactory) -> None:
+    log_in(client)
+    clock.tick(timedelta(minutes=29, seconds=59))
+    assert client.get(SOMEWHERE).status_code == 404
+    clock.tick(timedelta(minutes=30))
+    assert client.get(SOMEWHERE).status_code == 302
+
+
+def test_a_page_that_refreshes_itself_keeps_nobody_logged_in(client: FlaskClient, clock: FrozenDateTimeFactory) -> None:
+    log_in(client)
+    for _ in range(2):
+        clock.tick(timedelta(minutes=14))
+        refreshed = client.get(SOMEWHERE, headers={POLL: "1"})
+        assert refreshed.status_code == 404
+        assert "Set-Cookie" not in refreshed.headers
+    clock.tick(timedelta(minutes=2))
+    assert client.get(SOMEWHERE, headers={POLL: "1"}).status_code == 302
+
+
+def test_not_every_answer_sets_the_cookie_again(client: FlaskClient, clock: FrozenDateTimeFactory) -> None:
+    log_in(client)
+    client.get(SOMEWHERE)
+    clock.tick(timedelta(seconds=59))
+    assert "Set-Cookie" not in client.get(SOMEWHERE).headers
+    clock.tick(timedelta(seconds=1))
+    assert "Set-Cookie" in client.get(SOMEWHERE).headers
+
+
+@pytest.mark.parametrize(("password", "role"), [(PASSWORD, "operator"), (VIEWERS_PASSWORD, "viewer")])
+def test_each_password_opens_the_page_as_its_role(client: FlaskClient, password: str, role: str) -> None:
+    log_in(client, password)
+    with client.session_transaction("/admin/login") as session:
+        assert session["role"] == role
+
+
+def test_a_session_of_a_role_that_does_not_exist_opens_nothing(client: FlaskClient) -> None:
+    log_in(client)
+    with client.session_transaction("/admin/login") as session:
+        session["role"] = "owner"
+    assert client.get(SOMEWHERE).status_code == 302
+
+
+def test_a_viewer_does_not_become_an_operator_by_another_word_in_the_session(client: FlaskClient) -> None:
+    log_in(client, VIEWERS_PASSWORD)
+    with client.session_transaction("/admin/login") as session:
+        session["role"] = "operator"
+    assert client.get(SOMEWHERE).status_code == 302
+
+
+def test_the_hash_of_a_password_is_enough_to_configure_it(make_app: MakeApp) -> None:
+    client = make_app(admin_password=hashed(PASSWORD), viewer_password=None).test_client()
+    assert log_in(client, "open barley").status_code == 403
+    assert log_in(client, hashed(PASSWORD)).status_code == 403
+    assert log_in(client).status_code == 303
+
+
+def test_a_hash_that_never_was_one_opens_nothing(make_app: MakeApp) -> None:
+    client = make_app(admin_password="$argon2id$v=19$m=19456,t=2,p=1$x$x", viewer_password=None).test_client()
+    assert log_in(client, "x").status_code == 403
 
 
 def test_a_changed_password_ends_every_login(make_app: MakeApp) -> None:
@@ -119,11 +223,13 @@ def test_whoever_is_in_does_not_see_the_login_again(client: FlaskClient) -> None
 
 
 def test_the_cookie_is_kept_from_scripts_and_other_sites(client: FlaskClient) -> None:
-    cookie = log_in(client).headers["Set-Cookie"]
-    assert "HttpOnly" in cookie
-    assert "SameSite=Lax" in cookie
-    assert "Path=/admin" in cookie
-    assert "Secure" not in cookie
+    cookies = log_in(client).headers.getlist("Set-Cookie")
+    assert len(cookies) == 2
+    for cookie in cookies:
+        assert "HttpOnly" in cookie
+        assert "SameSite=Lax" in cookie
+        assert "Path=/admin" in cookie
+        assert "Secure" not in cookie
 
 
 def test_the_cookie_of_an_https_installation_stays_on_https(make_app: MakeApp) -> None:
