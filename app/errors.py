@@ -56,6 +56,10 @@ class NotAuthenticated(HivebatchError):
     """The API key is missing, unknown or revoked."""
 
 
+class NotAllowed(HivebatchError):
+    """The API key is valid, but not for this."""
+
+
 class DatabaseUnavailable(HivebatchError):
     """The database can't keep anything now; try again later.
 

@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 
 from app.errors import NotFound
 
-Kind = Literal["batch", "job", "attempt", "callback", "file", "webhook", "evt", "delivery"]
+Kind = Literal["batch", "job", "attempt", "callback", "file", "webhook", "evt", "delivery", "key", "audit"]
 
 _VERSION = 7
 _HYPHENATED: frozenset[Kind] = frozenset({"file"})  # as OpenAI writes it

@@ -311,7 +311,9 @@ api_keys = Table(
     Column("sha256", String(64), nullable=False, unique=True),
     Column("hint", String(16), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    Column("revoked_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),  # may lie ahead
+    Column("scopes", JSON(none_as_null=True)),  # null in the rows of versions before
+    Column("last_used_at", UtcDateTime),  # to the minute
 )
 
 audit_events = Table(
@@ -323,7 +325,9 @@ audit_events = Table(
     Column("action", String(64), nullable=False),
     Column("subject", String(100), nullable=False),
     Column("details", JSON, nullable=False),
-    Index("ix_audit_events_subject", "subject"),
+    Index("ix_audit_events_actor_id", "actor", "id"),
+    Index("ix_audit_events_action_id", "action", "id"),
+    Index("ix_audit_events_subject_id", "subject", "id"),
 )
 
 purged_batches = Table(
@@ -424,6 +428,8 @@ webhook_deliveries = Table(
     _one_of("state", DeliveryState),
     Index("ix_webhook_deliveries_endpoint_id_id", "endpoint_id", "id"),
     _partial("ix_webhook_deliveries_due", "due_at", where="state = 'pending'"),
+    _partial("ix_webhook_deliveries_pending", "endpoint_id", "due_at", where="state = 'pending'"),
+    _partial("ix_webhook_deliveries_failed", "endpoint_id", "id", where="state = 'failed'"),
 )
 
 # Each try, written before it is made: one without an end is one whose worker died.

@@ -106,6 +106,13 @@ class Attempt(NamedTuple):
         return self.state in OPEN_ATTEMPT_STATES
 
 
+class Scope(StrEnum):
+    """What an API key is for: seeing what its owner has, and changing it."""
+
+    READ = "read"
+    WRITE = "write"
+
+
 class Job(NamedTuple):
     """What moves of a job. `attempts` counts the submits that may have reached the provider, `last_number` all."""
 

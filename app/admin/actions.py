@@ -4,6 +4,7 @@ from flask import flash, redirect, url_for
 from werkzeug.wrappers import Response
 
 from app import ids
+from app.admin import acting
 from app.admin.blueprint import admin
 from app.admin.context import runtime
 from app.errors import Conflict
@@ -16,7 +17,7 @@ def cancel_batch(shown: str) -> Response:
     """End the open jobs of a batch."""
     batch_id = ids.read("batch", shown)
     try:
-        cancelled = batches.cancel(runtime(), None, batch_id)
+        cancelled = batches.cancel(runtime(), None, batch_id, by=acting.by())
     except Conflict as stale:
         flash(
             f"Nothing was cancelled: {stale} The batch is {status.batch(runtime(), None, batch_id).status} now.",
@@ -32,7 +33,7 @@ def retry_batch(shown: str) -> Response:
     """Queue the failed and the cancelled jobs of a batch again."""
     batch_id = ids.read("batch", shown)
     try:
-        retried = batches.retry(runtime(), None, batch_id, None)
+        retried = batches.retry(runtime(), None, batch_id, None, acting.by())
     except Conflict as stale:
         flash(
             f"Nothing was retried: {stale} The batch is {status.batch(runtime(), None, batch_id).status} now.",
@@ -46,7 +47,7 @@ def retry_batch(shown: str) -> Response:
 @admin.post("/batches/<shown>/reparse")
 def reparse_batch(shown: str) -> Response:
     """Read the stored callbacks again of jobs in whose answers no text was recognised."""
-    report = reparse.reparse(runtime(), ids.read("batch", shown), actor="admin")
+    report = reparse.reparse(runtime(), ids.read("batch", shown), by=acting.by())
     flash(f"{_jobs(report.read)} read again, {_jobs(report.completed)} completed, at no cost.", "done")
     return redirect(url_for("admin.batch", shown=shown), 303)
 
@@ -57,7 +58,7 @@ def retry_job(shown: str) -> Response:
     job_id = ids.read("job", shown)
     job = status.job(runtime(), None, job_id).job
     try:
-        retried = batches.retry(runtime(), None, job.batch_id, [job.custom_id])
+        retried = batches.retry(runtime(), None, job.batch_id, [job.custom_id], acting.by())
     except Conflict as stale:
         flash(f"Not retried: {stale} The job is {status.job(runtime(), None, job_id).job.state} now.", "refused")
     else:

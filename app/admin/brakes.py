@@ -1,15 +1,14 @@
 """The buttons that hold a batch, and that let it go."""
 
-from flask import flash, redirect, request, url_for
+from flask import flash, redirect, url_for
 from werkzeug.wrappers import Response
 
 from app import ids
+from app.admin import acting
 from app.admin.blueprint import admin
 from app.admin.context import runtime
 from app.errors import Conflict
 from app.services import pausing, status
-
-MAX_REASON_CHARS = 500
 
 
 @admin.post("/batches/<shown>/pause")
@@ -17,7 +16,8 @@ def pause_batch(shown: str) -> Response:
     """Submit nothing more from a batch, in the words of whoever presses the button."""
     batch_id = ids.read("batch", shown)
     try:
-        pausing.pause(runtime(), None, batch_id, _reason())
+        by = acting.by()
+        pausing.pause(runtime(), None, batch_id, by.reason or "No reason was given.", by)
     except Conflict as stale:
         flash(f"Not paused: {stale} The batch is {status.batch(runtime(), None, batch_id).status} now.", "refused")
     else:
@@ -29,11 +29,6 @@ def pause_batch(shown: str) -> Response:
 def resume_batch(shown: str) -> Response:
     """Go on with a batch."""
     batch_id = ids.read("batch", shown)
-    pausing.resume(runtime(), None, batch_id)
+    pausing.resume(runtime(), None, batch_id, acting.by())
     flash(f"The batch is {status.batch(runtime(), None, batch_id).status} now.", "done")
     return redirect(url_for("admin.batch", shown=shown), 303)
-
-
-def _reason() -> str:
-    given = request.form.get("reason", "").replace("\x00", " ").strip()
-    return given[:MAX_REASON_CHARS] or "No reason was given."

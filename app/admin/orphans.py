@@ -4,6 +4,7 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from app import ids
+from app.admin import acting
 from app.admin.blueprint import admin
 from app.admin.context import runtime
 from app.errors import Conflict, NotFound
@@ -11,7 +12,6 @@ from app.services import matching
 from app.services import orphans as service
 
 ORPHANS_A_PAGE = 50
-MAX_REASON_CHARS = 200
 
 
 @admin.get("/orphans")
@@ -30,17 +30,16 @@ def orphan(shown: str) -> str:
 @admin.post("/orphans/<shown>/match")
 def match_orphan(shown: str) -> Response:
     """Complete a job with its answer."""
-    reason = _reason()
-    if reason is None:
-        return _back(shown)
+    by = acting.by()
+    if by.reason is None:
+        return _without_reason(shown)
     try:
         job_id = ids.read("job", request.form.get("job", "").strip())
         matching.match(
             runtime(),
             ids.read("callback", shown),
             job_id,
-            actor="admin",
-            reason=reason,
+            by=by,
             despite_metadata="anyway" in request.form,
         )
     except (Conflict, NotFound) as refused:
@@ -53,20 +52,17 @@ def match_orphan(shown: str) -> Response:
 @admin.post("/orphans/<shown>/discard")
 def discard_orphan(shown: str) -> Response:
     """Say that it is nobody's."""
-    reason = _reason()
-    if reason is None:
-        return _back(shown)
-    service.discard(runtime(), ids.read("callback", shown), actor="admin", reason=reason)
+    by = acting.by()
+    if by.reason is None:
+        return _without_reason(shown)
+    service.discard(runtime(), ids.read("callback", shown), by)
     flash(f"{shown} is discarded; it is kept, marked.", "done")
     return redirect(url_for("admin.orphans"), 303)
 
 
-def _reason() -> str | None:
-    """Why, in the operator's words; None, and told so, if there are none."""
-    reason = request.form.get("reason", "").strip()[:MAX_REASON_CHARS]
-    if not reason:
-        flash("Nothing was changed: say why.", "refused")
-    return reason or None
+def _without_reason(shown: str) -> Response:
+    flash("Nothing was changed: say why.", "refused")
+    return _back(shown)
 
 
 def _back(shown: str) -> Response:

@@ -37,7 +37,7 @@ def test_webhook(webhook_id: str) -> Response:
     """Try an endpoint out."""
     with received(request, runtime().settings.max_line_bytes, JSON) as body:
         said = parsed(ExampleIn, body.json(default={}))
-    detail = resending.test(runtime(), owner(), ids.read("webhook", webhook_id), said.type)
+    detail = resending.test(runtime(), owner(), ids.read("webhook", webhook_id), said.type, None)
     return render.answer(DeliveryDetailOut.of(detail))
 
 

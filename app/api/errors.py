@@ -19,6 +19,7 @@ from app.errors import (
     HivebatchError,
     InputTooLarge,
     InvalidInput,
+    NotAllowed,
     NotAuthenticated,
     NotFound,
     Problem,
@@ -35,6 +36,7 @@ _FRAMES_LOGGED = 8
 _STATUS: dict[type[HivebatchError], HTTPStatus] = {
     InvalidInput: HTTPStatus.BAD_REQUEST,
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
+    NotAllowed: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     QuarantineFull: HTTPStatus.TOO_MANY_REQUESTS,

@@ -19,7 +19,7 @@ from app.api.schemas.shown import id_pattern
 Document = dict[str, Any]
 
 FOR_PEOPLE = frozenset({"admin", "static"})
-_AUTH_PROBLEMS: dict[str, tuple[int, ...]] = {"key": (400, 401, 503), "token": (503,), "none": ()}
+_AUTH_PROBLEMS: dict[str, tuple[int, ...]] = {"key": (400, 401, 403, 503), "token": (503,), "none": ()}
 
 
 class UndeclaredRoute(LookupError):
@@ -45,7 +45,13 @@ def build(app: Flask) -> Document:
         "paths": paths,
         "components": {
             "schemas": schemas.components,
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}},
+            "securitySchemes": {
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key; one without the scope `write` can only GET.",
+                }
+            },
         },
     }
 

@@ -15,6 +15,7 @@ from app.api.context import gate
 from app.api.errors import PROBLEM_JSON
 from app.api.schemas.inputs import Query
 from app.api.schemas.outputs import ProblemOut
+from app.states import Scope
 
 P = ParamSpec("P")
 
@@ -64,7 +65,7 @@ class Operation:
     `auth`: `key` takes an API key and is checked here; `token` is proven by the path, by the service; `none` is open.
     `problems`: the 4xx and 5xx that the operation itself may answer. `bodies`: model by media type, None for any bytes.
     `query`: None for an operation that has no parameters and refuses any. `is_long`: it may wait, or stream what is
-    long, and so has to pass the gate.
+    long, and so has to pass the gate. `scope`: what the key has to be for, None: as the method says.
     """
 
     summary: str
@@ -77,12 +78,13 @@ class Operation:
     headers: Mapping[str, Header] = field(default_factory=dict)
     errors: ErrorShape = PROBLEM
     is_long: bool = False
+    scope: Scope | None = None
 
     def __call__(self, view: Callable[P, Response]) -> Callable[P, Response]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
             if self.auth == "key":
-                authenticate(request)
+                authenticate(request, self.scope)
                 if self.query is None:
                     queries.read(Query, request.args)
             return gate().let_in(lambda: view(*args, **kwargs)) if self.is_long else view(*args, **kwargs)

@@ -17,8 +17,9 @@ from app.api.schemas.webhooks import (
     WebhookPageOut,
     WebhookSecretOut,
 )
-from app.services import endpoints
-from app.services.endpoints import Changes
+from app.services import endpointchanges, endpoints
+from app.services.endpointchanges import Changes
+from app.states import Scope
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/api/webhooks")
 
@@ -77,7 +78,7 @@ def change_webhook(webhook_id: str) -> Response:
     with received(request, runtime().settings.max_line_bytes, JSON) as body:
         said = parsed(WebhookChangeIn, body.json())
     changes = Changes(said.name, said.url, said.event_types, said.enabled)
-    return _answer(endpoints.change(runtime(), owner(), ids.read("webhook", webhook_id), changes))
+    return _answer(endpointchanges.change(runtime(), owner(), ids.read("webhook", webhook_id), changes))
 
 
 @blueprint.delete("/<webhook_id>")
@@ -89,7 +90,7 @@ def change_webhook(webhook_id: str) -> Response:
 )
 def delete_webhook(webhook_id: str) -> Response:
     """Remove an endpoint."""
-    endpoints.remove(runtime(), owner(), ids.read("webhook", webhook_id))
+    endpointchanges.remove(runtime(), owner(), ids.read("webhook", webhook_id))
     return render.nothing()
 
 
@@ -97,6 +98,7 @@ def delete_webhook(webhook_id: str) -> Response:
 @Operation(
     summary="Fetch the secret that signs what is sent to an endpoint",
     auth="key",
+    scope=Scope.WRITE,
     answers={200: Answer("The secret.", WebhookSecretOut)},
     problems=(404,),
 )
@@ -118,7 +120,7 @@ def rotate_webhook_secret(webhook_id: str) -> Response:
     """Rotate the secret of an endpoint."""
     with received(request, runtime().settings.max_line_bytes, JSON) as body:
         said = parsed(RotationIn, body.json(default={}))
-    rotated = endpoints.rotate(runtime(), owner(), ids.read("webhook", webhook_id), keeps_old=said.keep_old)
+    rotated = endpointchanges.rotate(runtime(), owner(), ids.read("webhook", webhook_id), keeps_old=said.keep_old)
     return render.answer(WebhookSecretOut.model_validate(rotated))
 
 

@@ -4,6 +4,7 @@ import click
 
 from app.cli import local
 from app.services import holds as service
+from app.services.audit import By
 
 
 @click.group()
@@ -30,5 +31,5 @@ def listing() -> None:
 def lift(scope: str, scope_id: str, reason: str) -> None:
     """Go on submitting, as after a key was replaced: `hivebatch holds lift provider hive_v2 key_refused`."""
     with local.opened() as runtime:
-        service.lift(runtime, scope, scope_id, reason, actor="cli")
+        service.lift(runtime, scope, scope_id, reason, By("cli"))
     click.echo(f"{scope} {scope_id} is no longer held for {reason}.")

@@ -6,6 +6,7 @@ import click
 
 from app.cli import local
 from app.services import keys as service
+from app.states import Scope
 
 
 @click.group()
@@ -16,10 +17,12 @@ def keys() -> None:
 @keys.command()
 @click.argument("owner")
 @click.option("--name", default="", help="What the key is for.")
-def create(owner: str, name: str) -> None:
+@click.option("--read-only", is_flag=True, help="It shows what OWNER has, and changes nothing.")
+def create(owner: str, name: str, read_only: bool) -> None:
     """Make a key for OWNER and print it, this once."""
+    scopes = [Scope.READ] if read_only else list(Scope)
     with local.opened() as runtime:
-        made = service.create(runtime, owner, name)
+        made = service.create(runtime, owner, name, scopes=scopes)
     click.echo(made.secret)
     click.echo(f"id {made.key.id}, owner {made.key.owner}; it can't be shown again.", err=True)
 
@@ -30,7 +33,9 @@ def listing() -> None:
     with local.opened() as runtime:
         for key in service.listing(runtime):
             state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else "active"
-            click.echo(f"{key.id}  {key.hint:8}  {key.owner:20}  {state}  {key.name}")
+            scopes = "+".join(key.scopes)
+            used = f"used {key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never used"
+            click.echo(f"{key.id}  {key.hint:8}  {key.owner:20}  {scopes:10}  {state}  {used}  {key.name}")
 
 
 @keys.command()

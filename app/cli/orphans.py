@@ -6,6 +6,7 @@ from app import ids
 from app.cli import local
 from app.services import matching
 from app.services import orphans as service
+from app.services.audit import By
 
 because = click.option("--reason", prompt="Why", help="Why; it is kept in the audit log.")
 
@@ -44,8 +45,7 @@ def match(callback_id: str, job_id: str, reason: str, anyway: bool) -> None:
             runtime,
             ids.read("callback", callback_id),
             ids.read("job", job_id),
-            actor="cli",
-            reason=reason,
+            by=By("cli", reason),
             despite_metadata=anyway,
         )
     click.echo(f"{job_id} is completed with {callback_id}.")
@@ -57,5 +57,5 @@ def match(callback_id: str, job_id: str, reason: str, anyway: bool) -> None:
 def discard(callback_id: str, reason: str) -> None:
     """Say that CALLBACK_ID is nobody's; it is kept, marked."""
     with local.opened() as runtime:
-        service.discard(runtime, ids.read("callback", callback_id), actor="cli", reason=reason)
+        service.discard(runtime, ids.read("callback", callback_id), By("cli", reason))
     click.echo(f"{callback_id} is discarded.")

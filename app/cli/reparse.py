@@ -5,6 +5,7 @@ import click
 from app import ids
 from app.cli import local
 from app.services import reparse as service
+from app.services.audit import By
 
 
 @click.command()
@@ -17,6 +18,6 @@ def reparse(batch: str | None, dry_run: bool) -> None:
     """
     batch_id = ids.read("batch", batch) if batch else None
     with local.opened() as runtime:
-        report = service.reparse(runtime, batch_id, actor="cli", is_dry_run=dry_run)
+        report = service.reparse(runtime, batch_id, by=By("cli"), is_dry_run=dry_run)
     what = "could be completed" if dry_run else "completed"
     click.echo(f"Jobs without a recognised text: {report.read}; {what}: {report.completed}.")

@@ -27,8 +27,9 @@ from app.openai.webhookschemas import (
     OpenAiWebhookTestResult,
     OpenAiWebhookWithSecret,
 )
-from app.services import endpoints, resending
-from app.services.endpoints import Changes, NewSecret
+from app.services import endpointchanges, endpoints, resending
+from app.services.endpointchanges import Changes
+from app.services.endpoints import NewSecret
 from app.services.webhookviews import EndpointView
 from app.states import EventType
 
@@ -95,14 +96,14 @@ def change_openai_webhook(endpoint: str) -> Response:
     said = _said(OpenAiWebhookChange)
     types = None if said.event_types is None else _types(said.event_types)
     changes = Changes(said.name, said.url, types)
-    return render.answer(_shown(endpoints.change(runtime(), owner(), ids.read("webhook", endpoint), changes)))
+    return render.answer(_shown(endpointchanges.change(runtime(), owner(), ids.read("webhook", endpoint), changes)))
 
 
 @blueprint.delete("/webhook_endpoints/<endpoint>")
 @declare(summary="Delete an endpoint", answers={200: Answer("It is gone.", OpenAiWebhookDeleted)}, problems=(404,))
 def delete_openai_webhook(endpoint: str) -> Response:
     """Delete an endpoint."""
-    endpoints.remove(runtime(), owner(), ids.read("webhook", endpoint))
+    endpointchanges.remove(runtime(), owner(), ids.read("webhook", endpoint))
     return render.answer(OpenAiWebhookDeleted(id=endpoint))
 
 
@@ -116,7 +117,7 @@ def delete_openai_webhook(endpoint: str) -> Response:
 def rotate_openai_secret(endpoint: str) -> Response:
     """Rotate the secret of an endpoint."""
     keeps_old = bool(_said(OpenAiRotation).keep_old_secret_active_for_24_hours)
-    return _with_secret(endpoints.rotate(runtime(), owner(), ids.read("webhook", endpoint), keeps_old=keeps_old))
+    return _with_secret(endpointchanges.rotate(runtime(), owner(), ids.read("webhook", endpoint), keeps_old=keeps_old))
 
 
 @blueprint.post("/webhook_endpoints/<endpoint>/test")
@@ -131,7 +132,7 @@ def rotate_openai_secret(endpoint: str) -> Response:
 def test_openai_webhook(endpoint: str) -> Response:
     """Try an endpoint out."""
     (type_,) = _types([_said(OpenAiWebhookTest).event_type], "event_type")
-    tried = resending.test(runtime(), owner(), ids.read("webhook", endpoint), type_).delivery
+    tried = resending.test(runtime(), owner(), ids.read("webhook", endpoint), type_, None).delivery
     if tried.http_status is None:
         raise InvalidRequest(f"The endpoint gave no answer: {tried.error}", "url")
     answered = OpenAiWebhookTestResult(

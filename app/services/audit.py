@@ -1,7 +1,10 @@
-"""The audit: who did what to what, and why, as far as they said."""
+"""The audit: who did what to what, and why, as far as they said; written in the transaction that does it."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
+from app.db import Connection
 from app.runtime import Runtime
 from app.store import audit
 
@@ -13,23 +16,24 @@ class By:
     actor: str
     reason: str | None = None
 
-    @property
-    def said(self) -> dict[str, str]:
-        """The reason as a detail of what is written down; nothing if there is none."""
-        return {} if self.reason is None else {"reason": self.reason}
-
 
 def by_owner(owner: str | None) -> By:
     """An owner who does it without a word; None: whoever runs the service."""
     return By(owner or "admin")
 
 
+def add(connection: Connection, now: datetime, by: By, action: str, subject: str, **details: Any) -> None:
+    """Record an action. `subject` is a shown id; details hold no prompts, answers or keys."""
+    said = {} if by.reason is None else {"reason": by.reason}
+    audit.add(connection, now, by.actor, action, subject, details | said)
+
+
 def note(runtime: Runtime, by: By, action: str, subject: str) -> None:
-    """Write down what changes no row: that somebody came in, or is about to see texts. `subject` is a shown id.
+    """Record what changes no row: that somebody came in, or is about to see texts.
 
     Raises:
         DatabaseUnavailable: it can't be written down, so nothing may be shown.
     """
     now = runtime.moment().now
     with runtime.database.transaction() as connection:
-        audit.add(connection, now, by.actor, action, subject, **by.said)
+        add(connection, now, by, action, subject)

@@ -9,19 +9,22 @@ from app.db import Connection
 from app.errors import Conflict, InvalidInput, Problem
 from app.ids import show
 from app.runtime import Runtime
-from app.services import budgets, finalizing, removal, salvage, sweeps
+from app.services import audit, budgets, finalizing, removal, salvage, sweeps
+from app.services.audit import By, by_owner
 from app.services.moves import Moved, move
 from app.services.status import find_batch, lock_batch
 from app.services.views import RetryReport
 from app.states import OPEN_JOB_STATES, JobState, Outcome
-from app.store import audit, batches, jobs
+from app.store import batches, jobs
 from app.transitions import Cancelled, Event, Retried
 
 _CHUNK = 100  # a retry reads whole bodies again
 
 
-def cancel(runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Sequence[str] | None = None) -> int:
-    """h: end the open jobs of a batch, all of them or the named ones; how many that were.
+def cancel(
+    runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Sequence[str] | None = None, by: By | None = None
+) -> int:
+    """h: end the open jobs of a batch, all of them or the named ones; how many that were. `by` None: its owner does.
 
     What comes back later is kept, and a retry can use it.
 
@@ -30,8 +33,9 @@ def cancel(runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Sequ
         InvalidInput: a `custom_id` that the batch doesn't have.
         Conflict: the batch had ended before, or a named job is completed or failed.
     """
+    by = by or by_owner(owner)
     if custom_ids is None:
-        return _cancel_all(runtime, owner, batch_id)
+        return _cancel_all(runtime, owner, batch_id, by)
     with runtime.database.reading() as connection:
         find_batch(connection, owner, batch_id)
         rows = _named(connection, batch_id, custom_ids, (*OPEN_JOB_STATES, JobState.CANCELLED), "cancelled")
@@ -39,7 +43,10 @@ def cancel(runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Sequ
     for start in range(0, len(rows), _CHUNK):
         events: list[tuple[UUID, Event]] = [(job_id, Cancelled()) for job_id in rows[start : start + _CHUNK]]
         with runtime.database.transaction() as connection:
-            cancelled += _applied(move(connection, events, runtime.moment()))
+            ended = _applied(move(connection, events, runtime.moment()))
+            if ended:
+                audit.add(connection, runtime.moment().now, by, "batch.cancel", show("batch", batch_id), jobs=ended)
+        cancelled += ended
     _follow_up(runtime, batch_id)
     return cancelled
 
@@ -51,7 +58,7 @@ def _follow_up(runtime: Runtime, batch_id: UUID) -> None:
         runtime.doorbell.ring(provider)
 
 
-def _cancel_all(runtime: Runtime, owner: str | None, batch_id: UUID) -> int:
+def _cancel_all(runtime: Runtime, owner: str | None, batch_id: UUID, by: By) -> int:
     """The mark stops claims at once; the jobs follow in chunks, by the sweep if this process dies meanwhile."""
     now = runtime.moment().now
     with runtime.database.transaction() as connection:
@@ -60,7 +67,7 @@ def _cancel_all(runtime: Runtime, owner: str | None, batch_id: UUID) -> int:
             raise Conflict("The batch has ended; there is nothing to cancel.")
         if batch.cancel_requested_at is None:
             batches.change(connection, batch_id, cancel_requested_at=now)
-            audit.add(connection, now, owner or "admin", "batch.cancel", show("batch", batch_id))
+            audit.add(connection, now, by, "batch.cancel", show("batch", batch_id))
     cancelled = 0
     while chunk := sweeps.end_jobs(runtime, batch_id, Cancelled()):
         cancelled += chunk
@@ -68,8 +75,10 @@ def _cancel_all(runtime: Runtime, owner: str | None, batch_id: UUID) -> int:
     return cancelled
 
 
-def delete(runtime: Runtime, owner: str | None, batch_id: UUID) -> None:
+def delete(runtime: Runtime, owner: str | None, batch_id: UUID, by: By | None = None) -> None:
     """Remove a finished batch with its prompts, answers and callbacks: at once for all to see, a large one in chunks.
+
+    `by` None: its owner does.
 
     Raises:
         NotFound: no such batch of this owner's.
@@ -80,12 +89,14 @@ def delete(runtime: Runtime, owner: str | None, batch_id: UUID) -> None:
         batch = lock_batch(connection, owner, batch_id)
         if batch.finalized_at is None:
             raise Conflict("The batch has not ended; cancel it first.")
-        removal.mark(connection, batch, now, owner or "admin")
+        removal.mark(connection, batch, now, by or by_owner(owner))
     removal.remove_chunk(runtime, batch_id)  # the sweep does the others
 
 
-def retry(runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Sequence[str] | None) -> RetryReport:
-    """j: put failed and cancelled jobs back in the queue, all of them or the named ones.
+def retry(
+    runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Sequence[str] | None, by: By | None = None
+) -> RetryReport:
+    """j: put failed and cancelled jobs back in the queue, all of them or the named ones. `by` None: its owner does.
 
     A job for which a readable result is stored takes that one, for free. The batch opens again, with a new round,
     and with its whole time to live if that had run out.
@@ -98,9 +109,9 @@ def retry(runtime: Runtime, owner: str | None, batch_id: UUID, custom_ids: Seque
     with runtime.database.reading() as connection:
         batch = find_batch(connection, owner, batch_id)
         chosen = _chosen(connection, batch_id, custom_ids)
-    done = RetryReport(0, 0)
+    done, by = RetryReport(0, 0), by or by_owner(owner)
     for start in range(0, len(chosen), _CHUNK):
-        part = _retry_chunk(runtime, batch_id, chosen[start : start + _CHUNK], owner, is_first=start == 0)
+        part = _retry_chunk(runtime, batch_id, chosen[start : start + _CHUNK], by, is_first=start == 0)
         done = RetryReport(done.queued + part.queued, done.salvaged + part.salvaged)
     finalizing.finalize(runtime, [batch_id])
     budgets.enforce(runtime, [batch_id])
@@ -135,9 +146,7 @@ def _applied(moved: Moved) -> int:
     return sum(outcome is Outcome.APPLIED for outcome in moved.outcomes)
 
 
-def _retry_chunk(
-    runtime: Runtime, batch_id: UUID, job_ids: Sequence[UUID], owner: str | None, *, is_first: bool
-) -> RetryReport:
+def _retry_chunk(runtime: Runtime, batch_id: UUID, job_ids: Sequence[UUID], by: By, *, is_first: bool) -> RetryReport:
     """One chunk in one transaction, which opens the batch too: it may have been finalized since the last chunk."""
     moment = runtime.moment()
     with runtime.database.transaction() as connection:
@@ -152,7 +161,7 @@ def _retry_chunk(
         if queued or salvaged:
             _reopen(connection, batch, moment.now, is_first=is_first)
         if is_first:
-            audit.add(connection, moment.now, owner or "admin", "batch.retry", show("batch", batch_id))
+            audit.add(connection, moment.now, by, "batch.retry", show("batch", batch_id))
     return RetryReport(queued, salvaged)
 
 

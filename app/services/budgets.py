@@ -10,10 +10,11 @@ from uuid import UUID
 from app.db import Connection
 from app.ids import show
 from app.runtime import Runtime
-from app.services import announcements
+from app.services import announcements, audit
+from app.services.audit import By, by_owner
 from app.services.shown import money
 from app.services.status import lock_batch
-from app.store import audit, batches, budgets, holds
+from app.store import batches, budgets, holds
 
 logger = logging.getLogger(__name__)
 
@@ -53,17 +54,19 @@ def settle(runtime: Runtime) -> bool:
     return False
 
 
-def change(runtime: Runtime, owner: str | None, batch_id: UUID, budget: Decimal) -> None:
+def change(runtime: Runtime, owner: str | None, batch_id: UUID, budget: Decimal, by: By | None = None) -> None:
     """Give a batch another budget, in the provider's currency; it goes on if that is more than it has cost.
+
+    `by` None: its owner does.
 
     Raises:
         NotFound: no such batch of this owner's.
     """
-    now, shown, actor = runtime.moment().now, show("batch", batch_id), owner or "admin"
+    now, shown = runtime.moment().now, show("batch", batch_id)
     with runtime.database.transaction() as connection:
         batch = lock_batch(connection, owner, batch_id)
         batches.change(connection, batch_id, budget_nano=to_nano(budget))
-        audit.add(connection, now, actor, "batch.budget", shown, budget=str(budget))
+        audit.add(connection, now, by or by_owner(owner), "batch.budget", shown, budget=str(budget))
         holds.lift(connection, "batch", shown, REASON)
         for row in budgets.spent(connection, [batch_id]):
             _hold(connection, row, now)

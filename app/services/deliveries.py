@@ -14,7 +14,7 @@ from app.outbound.signatures import sign
 from app.outbound.webhooks import Message, Reply
 from app.providers.outcomes import one_line, retry_after_seconds
 from app.runtime import Runtime
-from app.services import endpoints as of_owners
+from app.services import endpointchanges
 from app.states import DeliveryState
 from app.store import deliveries, endpoints, events
 
@@ -169,7 +169,7 @@ def _judge(connection: Connection, endpoint: Any, reply: Reply, why: str | None,
 
 
 def _disable(connection: Connection, endpoint: Any, reason: str, now: datetime) -> None:
-    of_owners.disable(connection, endpoint.id, reason, now)
+    endpointchanges.disable(connection, endpoint.id, reason, now)
     logger.warning("webhook_disabled", extra={"webhook_id": show("webhook", endpoint.id), "reason": reason})
 
 

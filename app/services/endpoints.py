@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,14 +11,13 @@ from app.errors import InvalidInput, NotFound, Problem
 from app.ids import new_id, show
 from app.outbound.signatures import new_secret
 from app.runtime import Runtime
+from app.services import audit
+from app.services.audit import by_owner
 from app.services.status import read_cursor
 from app.services.views import Page
 from app.services.webhookviews import EndpointView, endpoint_view
 from app.states import END_EVENTS, EventType
-from app.store import audit, deliveries, endpoints
-
-OVERLAP = timedelta(hours=24)
-"""How long a secret signs on, beside the one that took its place."""
+from app.store import endpoints
 
 MOST = 100
 """Endpoints that one owner may have, those aside that batches name."""
@@ -30,21 +29,6 @@ class NewSecret:
 
     endpoint: EndpointView
     secret: str
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What is to be changed of an endpoint; None: nothing of that."""
-
-    name: str | None = None
-    url: str | None = None
-    event_types: Sequence[EventType] | None = None
-    is_enabled: bool | None = None
-
-    def columns(self) -> dict[str, object]:
-        """Those that are written as they come."""
-        given = {"name": self.name, "url": self.url, "event_types": self.event_types and _unique(self.event_types)}
-        return {name: value for name, value in given.items() if value is not None}
 
 
 def check(runtime: Runtime, url: str, pointer: str = "/url") -> None:
@@ -66,12 +50,12 @@ def create(runtime: Runtime, owner: str, url: str, event_types: Sequence[EventTy
     """
     check(runtime, url)
     now, secret = runtime.moment().now, new_secret()
-    row = _row(owner, url, secret, now) | {"name": name, "event_types": _unique(event_types)}
+    row = _row(owner, url, secret, now) | {"name": name, "event_types": list(dict.fromkeys(event_types))}
     with runtime.database.transaction() as connection:
         if endpoints.count(connection, owner) >= MOST:
             raise InvalidInput([Problem(f"There are {MOST} endpoints already.", limit=MOST)])
         endpoints.add(connection, row)
-        audit.add(connection, now, owner, "webhook.create", show("webhook", row["id"]))
+        audit.add(connection, now, by_owner(owner), "webhook.create", show("webhook", row["id"]))
         stored = endpoints.get(connection, owner, row["id"])
     return NewSecret(endpoint_view(stored), secret)
 
@@ -95,8 +79,8 @@ def named(runtime: Runtime, owner: str, url: str) -> UUID:
     return endpoint_id
 
 
-def listing(runtime: Runtime, owner: str, cursor: str | None, limit: int) -> Page[EndpointView]:
-    """Up to `limit` endpoints of an owner's, newest first.
+def listing(runtime: Runtime, owner: str | None, cursor: str | None, limit: int) -> Page[EndpointView]:
+    """Up to `limit` endpoints of an owner's, or of all for None, newest first.
 
     Raises:
         InvalidInput: `cursor` is none of ours.
@@ -108,7 +92,7 @@ def listing(runtime: Runtime, owner: str, cursor: str | None, limit: int) -> Pag
     return Page(views, show("webhook", views[-1].id) if len(rows) > limit else None)
 
 
-def get(runtime: Runtime, owner: str, endpoint_id: UUID) -> EndpointView:
+def get(runtime: Runtime, owner: str | None, endpoint_id: UUID) -> EndpointView:
     """One endpoint. Raises NotFound: no such endpoint of this owner's."""
     with runtime.database.reading() as connection:
         return endpoint_view(found(connection, owner, endpoint_id))
@@ -121,63 +105,7 @@ def secret(runtime: Runtime, owner: str, endpoint_id: UUID) -> NewSecret:
     return NewSecret(endpoint_view(row), row.secret)
 
 
-def change(runtime: Runtime, owner: str, endpoint_id: UUID, changes: Changes) -> EndpointView:
-    """Change an endpoint. What is on its way goes to the new URL; that, or one enabled again, has a clean record.
-
-    Raises:
-        NotFound: no such endpoint of this owner's.
-        InvalidInput: nothing could be sent to its new URL.
-    """
-    if changes.url is not None:
-        check(runtime, changes.url)
-    now = runtime.moment().now
-    with runtime.database.transaction() as connection:
-        before = locked(connection, owner, endpoint_id)
-        columns = changes.columns() | {"updated_at": now}
-        if changes.url is not None or changes.is_enabled is True:
-            columns |= {"failing_since": None, "not_before": None}
-        if changes.is_enabled is True:
-            columns |= {"disabled_at": None, "disabled_reason": None}
-        if changes.is_enabled is False and before.disabled_at is None:
-            disable(connection, endpoint_id, "Its owner disabled it.", now)
-        endpoints.change(connection, endpoint_id, **columns)
-        return endpoint_view(found(connection, owner, endpoint_id))
-
-
-def disable(connection: Connection, endpoint_id: UUID, reason: str, now: datetime) -> None:
-    """Send nothing more to a locked endpoint until somebody enables it."""
-    endpoints.change(connection, endpoint_id, disabled_at=now, disabled_reason=reason[:500])
-    deliveries.give_up(connection, endpoint_id, now)
-
-
-def rotate(runtime: Runtime, owner: str, endpoint_id: UUID, *, keeps_old: bool) -> NewSecret:
-    """Give an endpoint a new secret; the old one signs too for 24 hours, or not any more.
-
-    Raises:
-        NotFound: no such endpoint of this owner's.
-    """
-    now, new = runtime.moment().now, new_secret()
-    with runtime.database.transaction() as connection:
-        old = locked(connection, owner, endpoint_id)
-        kept = {"old_secret": old.secret, "old_secret_until": now + OVERLAP} if keeps_old else {}
-        columns = {"old_secret": None, "old_secret_until": None, "secret": new, "updated_at": now} | kept
-        endpoints.change(connection, endpoint_id, **columns)
-        audit.add(connection, now, owner, "webhook.rotate", show("webhook", endpoint_id))
-        return NewSecret(endpoint_view(found(connection, owner, endpoint_id)), new)
-
-
-def remove(runtime: Runtime, owner: str, endpoint_id: UUID) -> None:
-    """Nothing more is sent there; its secrets are forgotten. Raises NotFound: no such endpoint of this owner's."""
-    now = runtime.moment().now
-    with runtime.database.transaction() as connection:
-        locked(connection, owner, endpoint_id)
-        gone = {"removed_at": now, "secret": "", "old_secret": None, "old_secret_until": None}
-        endpoints.change(connection, endpoint_id, **gone)
-        deliveries.give_up(connection, endpoint_id, now)
-        audit.add(connection, now, owner, "webhook.delete", show("webhook", endpoint_id))
-
-
-def found(connection: Connection, owner: str, endpoint_id: UUID) -> Any:
+def found(connection: Connection, owner: str | None, endpoint_id: UUID) -> Any:
     """The row of an endpoint. Raises NotFound: no such endpoint of this owner's."""
     row = endpoints.get(connection, owner, endpoint_id)
     if row is None:
@@ -185,16 +113,12 @@ def found(connection: Connection, owner: str, endpoint_id: UUID) -> Any:
     return row
 
 
-def locked(connection: Connection, owner: str, endpoint_id: UUID) -> Any:
+def locked(connection: Connection, owner: str | None, endpoint_id: UUID) -> Any:
     """As `found`, locked."""
     row = endpoints.lock(connection, endpoint_id)
-    if row is None or row.owner != owner or row.removed_at is not None:
+    if row is None or owner not in (None, row.owner) or row.removed_at is not None:
         raise NotFound("webhook", show("webhook", endpoint_id))
     return row
-
-
-def _unique(event_types: Sequence[EventType]) -> list[EventType]:
-    return list(dict.fromkeys(event_types))
 
 
 def _row(owner: str, url: str, new: str, now: datetime) -> dict[str, Any]:

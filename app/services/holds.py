@@ -6,11 +6,12 @@ from datetime import datetime
 from app.db import Connection
 from app.errors import NotFound
 from app.runtime import Runtime
-from app.services import breakers
+from app.services import audit, breakers
+from app.services.audit import By
 from app.services.brakes import ECHO_FAILED, SILENCE, ends
 from app.services.shown import hold_view
 from app.services.views import HoldView
-from app.store import audit, holds, limits
+from app.store import holds, limits
 
 
 def listing(runtime: Runtime) -> tuple[HoldView, ...]:
@@ -32,7 +33,7 @@ def by_settings(runtime: Runtime, providers: Iterable[str]) -> tuple[HoldView, .
     )
 
 
-def lift(runtime: Runtime, scope: str, scope_id: str, reason: str, actor: str) -> None:
+def lift(runtime: Runtime, scope: str, scope_id: str, reason: str, by: By) -> None:
     """End a hold now; submitting goes on. One for a failed echo comes back if the next fails too.
 
     Raises:
@@ -42,7 +43,7 @@ def lift(runtime: Runtime, scope: str, scope_id: str, reason: str, actor: str) -
     with runtime.database.transaction() as connection:
         if not _lift(connection, scope, scope_id, reason, now):
             raise NotFound("hold", f"{scope} {scope_id} {reason}")
-        audit.add(connection, now, actor, "hold.lift", f"{scope}:{scope_id}", reason=reason)
+        audit.add(connection, now, by, "hold.lift", f"{scope}:{scope_id}", hold=reason)
     for provider in runtime.providers:
         runtime.doorbell.ring(provider)
 

@@ -9,17 +9,16 @@ from app.errors import Conflict, NotFound
 from app.ids import new_id, show
 from app.providers.base import Answer, Failure, Origin, Unreadable
 from app.runtime import Runtime
-from app.services import finalizing
+from app.services import audit, finalizing
+from app.services.audit import By
 from app.services.moves import move_cases
 from app.services.orphans import find
 from app.states import Case, Outcome
-from app.store import attempts, audit, batches, figures, jobs, orphans, results
+from app.store import attempts, batches, figures, jobs, orphans, results
 from app.transitions import Matched
 
 
-def match(
-    runtime: Runtime, callback_id: UUID, job_id: UUID, *, actor: str, reason: str, despite_metadata: bool = False
-) -> None:
+def match(runtime: Runtime, callback_id: UUID, job_id: UUID, *, by: By, despite_metadata: bool = False) -> None:
     """m: complete a job with an orphan's answer; its source is `operator`.
 
     `despite_metadata`: also if the body says that it is for another job, as after its batch was submitted anew.
@@ -49,8 +48,8 @@ def match(
             raise Conflict("The job is completed; its answer is never replaced.")
         row = results.row(job_id=job_id, body=orphan, text=answer.text, details=answer.details, created_at=moment.now)
         results.add(connection, [{**row, "attempt_id": attempt_id, "source": "operator"}])
-        told: Mapping[str, str] = {"job_id": show("job", job_id), "reason": reason, "sha256": orphan.sha256}
-        audit.add(connection, moment.now, actor, "callback.match", show("callback", callback_id), **told)
+        told: Mapping[str, str] = {"job_id": show("job", job_id), "sha256": orphan.sha256}
+        audit.add(connection, moment.now, by, "callback.match", show("callback", callback_id), **told)
     finalizing.finalize(runtime, moved.ended_batches)
     runtime.doorbell.ring(batch.provider)
 

@@ -10,10 +10,11 @@ from app.ids import read as read_id
 from app.ids import show
 from app.providers.base import Answer, Failure, Unreadable
 from app.runtime import Runtime
-from app.services import inbox
+from app.services import audit, inbox
+from app.services.audit import By
 from app.services.received import Received, read
 from app.services.views import OrphanDetail, OrphanView, Page
-from app.store import audit, orphans
+from app.store import orphans
 from app.tokens import CallbackSubject
 
 CHUNK = 100
@@ -86,7 +87,7 @@ def detail(runtime: Runtime, callback_id: UUID) -> OrphanDetail:
     return OrphanDetail(orphan_view(row, len(body)), text, len(body) > SHOWN_BYTES, says, metadata)
 
 
-def discard(runtime: Runtime, callback_id: UUID, actor: str, reason: str) -> None:
+def discard(runtime: Runtime, callback_id: UUID, by: By) -> None:
     """Say that a body is nobody's. It is kept, marked, and no longer listed or looked at.
 
     Raises:
@@ -96,7 +97,7 @@ def discard(runtime: Runtime, callback_id: UUID, actor: str, reason: str) -> Non
     with runtime.database.transaction() as connection:
         if not orphans.discard(connection, callback_id, now):
             raise NotFound("orphan", show("callback", callback_id))
-        audit.add(connection, now, actor, "callback.discard", show("callback", callback_id), reason=reason)
+        audit.add(connection, now, by, "callback.discard", show("callback", callback_id))
 
 
 def find(runtime: Runtime, callback_id: UUID) -> Any:

@@ -5,21 +5,24 @@ from uuid import UUID
 from app.errors import Conflict
 from app.ids import show
 from app.runtime import Runtime
-from app.services import announcements
+from app.services import announcements, audit
+from app.services.audit import By, by_owner
 from app.services.status import lock_batch
-from app.store import audit, holds
+from app.store import holds
 
 PAUSED = "paused"
 
 
-def pause(runtime: Runtime, owner: str | None, batch_id: UUID, reason: str) -> None:
+def pause(runtime: Runtime, owner: str | None, batch_id: UUID, reason: str, by: By | None = None) -> None:
     """Hold a batch, in the words of whoever wants it (at most 500 characters). Again: the words are replaced.
+
+    `by` None: its owner does.
 
     Raises:
         NotFound: no such batch of this owner's.
         Conflict: it has ended, or is being cancelled.
     """
-    now, shown, actor = runtime.moment().now, show("batch", batch_id), owner or "admin"
+    now, shown, by = runtime.moment().now, show("batch", batch_id), By((by or by_owner(owner)).actor, reason)
     with runtime.database.transaction() as connection:
         batch = lock_batch(connection, owner, batch_id)
         if batch.finalized_at is not None:
@@ -28,14 +31,16 @@ def pause(runtime: Runtime, owner: str | None, batch_id: UUID, reason: str) -> N
             raise Conflict("The batch is being cancelled; there is nothing to pause.")
         is_new = holds.get(connection, "batch", shown, PAUSED) is None
         row = {"scope": "batch", "scope_id": shown, "reason": PAUSED, "message": reason, "since": now, "until": None}
-        holds.place(connection, row | {"placed_by": actor})
-        audit.add(connection, now, actor, "batch.pause", shown, reason=reason)
+        holds.place(connection, row | {"placed_by": by.actor})
+        audit.add(connection, now, by, "batch.pause", shown)
         if is_new:
             announcements.paused(runtime, connection, batch, PAUSED, reason, now)
 
 
-def resume(runtime: Runtime, owner: str | None, batch_id: UUID) -> None:
+def resume(runtime: Runtime, owner: str | None, batch_id: UUID, by: By | None = None) -> None:
     """Go on with a batch that was paused; nothing happens to one that is not. Other holds stay.
+
+    `by` None: its owner does.
 
     Raises:
         NotFound: no such batch of this owner's.
@@ -44,5 +49,5 @@ def resume(runtime: Runtime, owner: str | None, batch_id: UUID) -> None:
     with runtime.database.transaction() as connection:
         batch = lock_batch(connection, owner, batch_id)
         if holds.lift(connection, "batch", shown, PAUSED):
-            audit.add(connection, now, owner or "admin", "batch.resume", shown)
+            audit.add(connection, now, by or by_owner(owner), "batch.resume", shown)
     runtime.doorbell.ring(batch.provider)

@@ -8,7 +8,9 @@ from uuid import UUID
 from app.db import Connection
 from app.ids import show
 from app.runtime import Runtime
-from app.store import audit, batches, removal
+from app.services import audit
+from app.services.audit import By
+from app.store import batches, removal
 
 logger = logging.getLogger(__name__)
 
@@ -16,11 +18,11 @@ CHUNK = 200
 _AT_ONCE = 10
 
 
-def mark(connection: Connection, batch: Any, now: datetime, actor: str) -> None:
+def mark(connection: Connection, batch: Any, now: datetime, by: By) -> None:
     """Nobody sees the batch any more, and its callbacks are refused. It must be locked and finalized."""
     removal.mark(connection, batch.id, now)
-    audit.add(connection, now, actor, "batch.delete", show("batch", batch.id), total=batch.total)
-    logger.info("batch_removed", extra={"batch_id": show("batch", batch.id), "by": actor})
+    audit.add(connection, now, by, "batch.delete", show("batch", batch.id), total=batch.total)
+    logger.info("batch_removed", extra={"batch_id": show("batch", batch.id), "by": by.actor})
 
 
 def retire(runtime: Runtime) -> bool:
@@ -35,7 +37,7 @@ def retire(runtime: Runtime) -> bool:
         with runtime.database.transaction() as connection:
             for batch in batches.lock(connection, old).values():
                 if batch.finalized_at is not None and batch.finalized_at <= then:  # no retry has opened it meanwhile
-                    mark(connection, batch, now, "retention")
+                    mark(connection, batch, now, By("retention"))
     return len(old) == _AT_ONCE
 
 

@@ -5,17 +5,18 @@ from uuid import UUID
 
 from app.ids import show
 from app.runtime import Runtime
-from app.services import salvage
+from app.services import audit, salvage
+from app.services.audit import By
 from app.services.status import find_batch
 from app.services.views import ReparseReport
 from app.states import JobState
-from app.store import audit, batches, jobs
+from app.store import batches, jobs
 
 NOT_RECOGNISED = "text_not_recognised"
 CHUNK = 100  # whole bodies are read
 
 
-def reparse(runtime: Runtime, batch_id: UUID | None, *, actor: str, is_dry_run: bool = False) -> ReparseReport:
+def reparse(runtime: Runtime, batch_id: UUID | None, *, by: By, is_dry_run: bool = False) -> ReparseReport:
     """f: complete the failed jobs of a batch, or of all, whose stored bodies yield text now. Nothing is submitted.
 
     Each chunk has its own transaction, so it can be broken off and run again. A dry run only counts.
@@ -28,7 +29,7 @@ def reparse(runtime: Runtime, batch_id: UUID | None, *, actor: str, is_dry_run: 
         with runtime.database.reading() as connection:
             found = salvage.find(runtime, connection, job_ids)
         read += len(job_ids)
-        completed += len(found) if is_dry_run else _complete(runtime, chosen, found, actor)
+        completed += len(found) if is_dry_run else _complete(runtime, chosen, found, by)
     return ReparseReport(read, completed)
 
 
@@ -49,7 +50,7 @@ def _chunks(runtime: Runtime, batch_id: UUID | None) -> Iterator[tuple[UUID, Seq
             after = rows[-1].position
 
 
-def _complete(runtime: Runtime, batch_id: UUID, found: Mapping[UUID, salvage.Found], actor: str) -> int:
+def _complete(runtime: Runtime, batch_id: UUID, found: Mapping[UUID, salvage.Found], by: By) -> int:
     if not found:
         return 0
     moment = runtime.moment()
@@ -62,7 +63,7 @@ def _complete(runtime: Runtime, batch_id: UUID, found: Mapping[UUID, salvage.Fou
         completed = salvage.complete(connection, still, moment, source="reparse")
         if completed:
             shown = show("batch", batch_id)
-            audit.add(connection, moment.now, actor, "batch.reparse", shown, completed=len(completed))
+            audit.add(connection, moment.now, by, "batch.reparse", shown, completed=len(completed))
     return len(completed)
 
 

@@ -8,7 +8,8 @@ from app.db import Connection
 from app.errors import Conflict, NotFound
 from app.ids import new_id, show
 from app.runtime import Runtime
-from app.services import announcements, endpoints
+from app.services import announcements, audit, endpoints
+from app.services.audit import By, by_owner
 from app.services.deliveries import LEASE, attempt
 from app.services.status import read_cursor
 from app.services.views import Page
@@ -21,7 +22,7 @@ _CHUNK = 500
 
 
 def log(
-    runtime: Runtime, owner: str, endpoint_id: UUID, state: DeliveryState | None, cursor: str | None, limit: int
+    runtime: Runtime, owner: str | None, endpoint_id: UUID, state: DeliveryState | None, cursor: str | None, limit: int
 ) -> Page[DeliveryView]:
     """Up to `limit` deliveries to an endpoint, newest first.
 
@@ -37,15 +38,15 @@ def log(
     return Page(views, show("delivery", views[-1].id) if len(rows) > limit else None)
 
 
-def get(runtime: Runtime, owner: str, delivery_id: UUID) -> DeliveryDetail:
+def get(runtime: Runtime, owner: str | None, delivery_id: UUID) -> DeliveryDetail:
     """One delivery with all of its tries. Raises NotFound: no such delivery of this owner's."""
     with runtime.database.reading() as connection:
         row = _found(connection, owner, delivery_id)
         return DeliveryDetail(delivery_view(row), tuple(map(try_view, deliveries.tries_of(connection, delivery_id))))
 
 
-def resend(runtime: Runtime, owner: str, delivery_id: UUID) -> DeliveryView:
-    """Send one again, whatever became of it, with all of its tries.
+def resend(runtime: Runtime, owner: str | None, delivery_id: UUID, by: By | None = None) -> DeliveryView:
+    """Send one again, whatever became of it, with all of its tries. `by` None: its owner does.
 
     Raises:
         NotFound: no such delivery of this owner's.
@@ -53,16 +54,16 @@ def resend(runtime: Runtime, owner: str, delivery_id: UUID) -> DeliveryView:
     """
     now = runtime.moment().now
     with runtime.database.transaction() as connection:
-        endpoint_id = _found(connection, owner, delivery_id).endpoint_id
-        _enabled(connection, owner, endpoint_id)
+        endpoint = _enabled(connection, owner, _found(connection, owner, delivery_id).endpoint_id)
         deliveries.again(connection, [delivery_id], now)
+        audit.add(connection, now, by or by_owner(endpoint.owner), "delivery.resend", show("delivery", delivery_id))
         view = delivery_view(_found(connection, owner, delivery_id))
     runtime.sweeping_due.set()
     return view
 
 
-def resend_failed(runtime: Runtime, owner: str, endpoint_id: UUID, since: datetime) -> int:
-    """Send again what happened since then and was given up; how many that are.
+def resend_failed(runtime: Runtime, owner: str | None, endpoint_id: UUID, since: datetime, by: By | None = None) -> int:
+    """Send again what happened since then and was given up; how many that are. `by` None: its owner does.
 
     Raises:
         NotFound: no such endpoint of this owner's.
@@ -74,11 +75,15 @@ def resend_failed(runtime: Runtime, owner: str, endpoint_id: UUID, since: dateti
         deliveries.again(connection, failed, now)
         return len(failed)
 
-    return _in_chunks(runtime, owner, endpoint_id, chunk)
+    return _in_chunks(runtime, owner, endpoint_id, chunk, by, "webhook.resend_failed")
 
 
-def resend_missing(runtime: Runtime, owner: str, endpoint_id: UUID, since: datetime) -> int:
+def resend_missing(
+    runtime: Runtime, owner: str | None, endpoint_id: UUID, since: datetime, by: By | None = None
+) -> int:
     """Send what happened since then and never was on its way to this endpoint; how many that are.
+
+    `by` None: its owner does.
 
     Raises:
         NotFound: no such endpoint of this owner's.
@@ -90,50 +95,58 @@ def resend_missing(runtime: Runtime, owner: str, endpoint_id: UUID, since: datet
         deliveries.add(connection, [announcements.of_event(event_id, endpoint, now) for event_id in missing])
         return len(missing)
 
-    return _in_chunks(runtime, owner, endpoint_id, chunk)
+    return _in_chunks(runtime, owner, endpoint_id, chunk, by, "webhook.resend_missing")
 
 
-def test(runtime: Runtime, owner: str, endpoint_id: UUID, type_: EventType) -> DeliveryDetail:
+def test(runtime: Runtime, owner: str | None, endpoint_id: UUID, type_: EventType, by: By | None) -> DeliveryDetail:
     """Send an example now, and wait for what becomes of it; it is not tried again, and says nothing of the endpoint.
+
+    `by` None: its owner does.
 
     Raises:
         NotFound: no such endpoint of this owner's.
     """
-    taken = _example(runtime, owner, endpoint_id, type_)
+    taken = _example(runtime, owner, endpoint_id, type_, by)
     attempt(runtime, taken)
     return get(runtime, owner, taken.id)
 
 
-def _example(runtime: Runtime, owner: str, endpoint_id: UUID, type_: EventType) -> Any:
+def _example(runtime: Runtime, owner: str | None, endpoint_id: UUID, type_: EventType, by: By | None) -> Any:
     """An event without a batch, whose first try has begun."""
     now, event_id = runtime.moment().now, new_id()
     with runtime.database.transaction() as connection:
         endpoint = endpoints.locked(connection, owner, endpoint_id)
-        row = {"id": event_id, "owner": owner, "type": type_, "batch_id": None, "round": 0, "occasion": "test"}
+        row = {"id": event_id, "owner": endpoint.owner, "type": type_, "batch_id": None, "round": 0, "occasion": "test"}
         events.add(connection, row | {"data": {"test": True}, "created_at": now, "forget_at": now + KEEP_TESTS})
         delivery = announcements.of_event(event_id, endpoint, now)
         deliveries.add(connection, [delivery])
+        audit.add(connection, now, by or by_owner(endpoint.owner), "webhook.test", show("webhook", endpoint_id))
         return deliveries.begin(connection, delivery["id"], now, now + LEASE)
 
 
-def _in_chunks(runtime: Runtime, owner: str, endpoint_id: UUID, chunk: Any) -> int:
+def _in_chunks(runtime: Runtime, owner: str | None, endpoint_id: UUID, chunk: Any, by: By | None, action: str) -> int:
     total, number = 0, _CHUNK
     while number == _CHUNK:
+        now = runtime.moment().now
         with runtime.database.transaction() as connection:
-            number = chunk(connection, _enabled(connection, owner, endpoint_id), runtime.moment().now)
+            endpoint = _enabled(connection, owner, endpoint_id)
+            number = chunk(connection, endpoint, now)
+            if number:
+                told, who = show("webhook", endpoint_id), by or by_owner(endpoint.owner)
+                audit.add(connection, now, who, action, told, deliveries=number)
         total += number
     runtime.sweeping_due.set()
     return total
 
 
-def _enabled(connection: Connection, owner: str, endpoint_id: UUID) -> Any:
+def _enabled(connection: Connection, owner: str | None, endpoint_id: UUID) -> Any:
     endpoint = endpoints.locked(connection, owner, endpoint_id)
     if endpoint.disabled_at is not None:
         raise Conflict("The endpoint is disabled; enable it first.")
     return endpoint
 
 
-def _found(connection: Connection, owner: str, delivery_id: UUID) -> Any:
+def _found(connection: Connection, owner: str | None, delivery_id: UUID) -> Any:
     row = deliveries.get(connection, owner, delivery_id)
     if row is None:
         raise NotFound("delivery", show("delivery", delivery_id))

@@ -8,6 +8,7 @@ from typing import Generic, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 from app.errors import Problem
+from app.states import Scope
 
 T = TypeVar("T")
 
@@ -389,13 +390,15 @@ class ReparseReport:
 
 @dataclass(frozen=True, slots=True)
 class KeyView:
-    """An API key without its secret."""
+    """An API key without its secret. `last_used_at` to the minute; a `revoked_at` ahead: until then it still opens."""
 
     id: UUID
     owner: str
     name: str
+    scopes: tuple[Scope, ...]
     hint: str
     created_at: datetime
+    last_used_at: datetime | None
     revoked_at: datetime | None
 
 

@@ -17,6 +17,7 @@ class EndpointView:
     """
 
     id: UUID
+    owner: str
     name: str
     url: str
     event_types: tuple[EventType, ...]
@@ -76,11 +77,12 @@ def endpoint_view(row: Any) -> EndpointView:
     """An endpoint's row."""
     return EndpointView(
         id=row.id,
+        owner=row.owner,
         name=row.name,
         url=row.url,
         event_types=tuple(EventType(each) for each in row.event_types),
         of_named_batches=row.of_named_batches,
-        secret_hint=f"{row.secret[:6]}…{row.secret[-4:]}",
+        secret_hint=secret_hint(row.secret),
         old_secret_until=row.old_secret_until,
         created_at=row.created_at,
         updated_at=row.updated_at,
@@ -89,6 +91,11 @@ def endpoint_view(row: Any) -> EndpointView:
         disabled_at=row.disabled_at,
         disabled_reason=row.disabled_reason,
     )
+
+
+def secret_hint(secret: str) -> str:
+    """What tells a secret from others, and does not help to guess it."""
+    return f"{secret[:6]}…{secret[-4:]}"
 
 
 def delivery_view(row: Any) -> DeliveryView:

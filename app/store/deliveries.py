@@ -114,15 +114,17 @@ def failed_since(connection: Connection, endpoint_id: UUID, since: datetime, lim
     query = (
         select(deliveries.c.id)
         .join(events, events.c.id == deliveries.c.event_id)
-        .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.state == DeliveryState.FAILED)
+        .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.state == literally(DeliveryState.FAILED))
         .where(events.c.created_at >= since, events.c.batch_id.is_not(None))
     )
     return connection.execute(query.order_by(deliveries.c.id).limit(limit)).scalars().all()
 
 
-def get(connection: Connection, owner: str, delivery_id: UUID) -> Row[Any] | None:
-    """One delivery of this owner's, with its event and its endpoint."""
-    query = _with_all().where(deliveries.c.id == delivery_id, webhook_endpoints.c.owner == owner)
+def get(connection: Connection, owner: str | None, delivery_id: UUID) -> Row[Any] | None:
+    """One delivery of this owner's, with its event and its endpoint; `owner` None: whoever's it is."""
+    query = _with_all().where(deliveries.c.id == delivery_id)
+    if owner is not None:
+        query = query.where(webhook_endpoints.c.owner == owner)
     return connection.execute(query).one_or_none()
 
 
@@ -132,7 +134,7 @@ def page(
     """Up to `limit` deliveries to an endpoint, newest first, older than `before`."""
     query = _with_all().where(deliveries.c.endpoint_id == endpoint_id)
     if state is not None:
-        query = query.where(deliveries.c.state == state)
+        query = query.where(deliveries.c.state == literally(state))
     if before is not None:
         query = query.where(deliveries.c.id < before)
     return connection.execute(query.order_by(deliveries.c.id.desc()).limit(limit)).all()

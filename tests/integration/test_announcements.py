@@ -13,8 +13,8 @@ from app.errors import DatabaseUnavailable, InvalidInput, Problem
 from app.models import webhook_events
 from app.providers.base import Rejected
 from app.runtime import Runtime
-from app.services import batches, budgets, creation, endpoints, finalizing, pausing, sweeps
-from app.services.endpoints import Changes
+from app.services import batches, budgets, creation, endpointchanges, endpoints, finalizing, pausing, sweeps
+from app.services.endpointchanges import Changes
 from app.services.views import NewBatch, NewJob
 from app.states import EventType as Type
 from app.store import events
@@ -182,8 +182,8 @@ def test_an_end_goes_to_each_endpoint_of_its_owner_that_hears_of_it(runtime: Run
     register(runtime, URL + "/3", Type.FAILED)
     register(runtime, owner="mallory")
     disabled, removed = register(runtime, URL + "/4"), register(runtime, URL + "/5")
-    endpoints.change(runtime, "alice", disabled, Changes(is_enabled=False))
-    endpoints.remove(runtime, "alice", removed)
+    endpointchanges.change(runtime, "alice", disabled, Changes(is_enabled=False))
+    endpointchanges.remove(runtime, "alice", removed)
     over(runtime)
     assert {row.endpoint_id for row in on_their_way(runtime)} == {first, second}
 

@@ -12,6 +12,7 @@ from app.errors import NotFound
 from app.providers.base import Accepted, Held, Submission, SubmitOutcome, Unknown
 from app.runtime import Runtime
 from app.services import holds
+from app.services.audit import By
 from app.services.views import HoldView
 from tests.conftest import MakeRuntime
 from tests.factories import PROVIDER, counts, drain, held, record, side_by_side, states, submit, sweep, take, take_one
@@ -171,15 +172,15 @@ def test_a_person_can_close_it_whether_its_hold_stands_or_is_over(
     workers: Sequence[Runtime], clock: FrozenDateTimeFactory
 ) -> None:
     told(workers[0], *[FAULT] * 3)
-    holds.lift(workers[0], "provider", PROVIDER, "breaker", "tests")
+    holds.lift(workers[0], "provider", PROVIDER, "breaker", By("tests"))
     assert held(workers[0]) == ()
     told(workers[0], *[FAULT] * 3)
     pass_over(workers[0], clock)
     sweep(workers[0])
-    holds.lift(workers[0], "provider", PROVIDER, "breaker", "tests")
+    holds.lift(workers[0], "provider", PROVIDER, "breaker", By("tests"))
     assert len(take(workers[1])) == 24
     with pytest.raises(NotFound):
-        holds.lift(workers[0], "provider", PROVIDER, "breaker", "tests")
+        holds.lift(workers[0], "provider", PROVIDER, "breaker", By("tests"))
 
 
 def test_faults_that_two_workers_write_down_at_once_are_all_counted(workers: Sequence[Runtime]) -> None:

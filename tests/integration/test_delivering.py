@@ -16,8 +16,8 @@ from app.ids import show
 from app.outbound import schedule
 from app.outbound.webhooks import Message, Reply
 from app.runtime import Runtime
-from app.services import deliveries, endpoints, resending
-from app.services.endpoints import Changes
+from app.services import deliveries, endpointchanges, endpoints, resending
+from app.services.endpointchanges import Changes
 from app.states import DeliveryState, EventType
 from tests.conftest import MakeRuntime
 from tests.factories import batch, counts, database_is_away, drain, interposed, side_by_side, submit, sweep, take_one
@@ -339,7 +339,7 @@ def test_an_endpoint_that_is_enabled_again_has_a_clean_record_and_what_failed_ca
     endpoint_id = register(runtime)
     fail_for(runtime, receivers, clock, now() + 6 * DAY)
     lost = len(on_their_way(runtime))
-    enabled = endpoints.change(runtime, "alice", endpoint_id, Changes(is_enabled=True))
+    enabled = endpointchanges.change(runtime, "alice", endpoint_id, Changes(is_enabled=True))
     assert (enabled.disabled_at, enabled.disabled_reason, enabled.failing_since) == (None, None, None)
     receivers.usual = 200
     resent = resending.resend_failed(runtime, "alice", endpoint_id, now() - 30 * DAY)
@@ -381,7 +381,7 @@ def test_for_a_day_after_a_rotation_both_secrets_sign(
 ) -> None:
     endpoint_id = register(runtime)
     old = endpoints.secret(runtime, "alice", endpoint_id).secret
-    new = endpoints.rotate(runtime, "alice", endpoint_id, keeps_old=True).secret
+    new = endpointchanges.rotate(runtime, "alice", endpoint_id, keeps_old=True).secret
     assert signed_by(runtime, receivers, old, new) == [True, True]
     clock.tick(24 * 3600 - 1)
     assert signed_by(runtime, receivers, old, new) == [True, True]
@@ -394,7 +394,7 @@ def test_a_secret_that_got_about_can_be_ended_at_once(
 ) -> None:
     endpoint_id = register(runtime)
     old = endpoints.secret(runtime, "alice", endpoint_id).secret
-    new = endpoints.rotate(runtime, "alice", endpoint_id, keeps_old=False).secret
+    new = endpointchanges.rotate(runtime, "alice", endpoint_id, keeps_old=False).secret
     assert signed_by(runtime, receivers, old, new) == [False, True]
 
 
@@ -433,7 +433,7 @@ def test_a_test_is_sent_at_once_and_only_once_and_says_nothing_of_the_endpoint(
 ) -> None:
     endpoint_id = register(runtime)
     receivers.usual = 500
-    tried = resending.test(runtime, "alice", endpoint_id, EventType.FAILED)
+    tried = resending.test(runtime, "alice", endpoint_id, EventType.FAILED, None)
     assert (tried.delivery.state, tried.delivery.http_status, tried.delivery.due_at) == (
         DeliveryState.FAILED,
         500,

@@ -15,6 +15,7 @@ from app.clock import now
 from app.errors import NotFound
 from app.runtime import Runtime
 from app.services import echoes, holds, sweeps
+from app.services.audit import By
 from tests.conftest import MakeRuntime
 from tests.factories import PROVIDER, counts, drain, held, states, submit, sweep, take
 from tests.fakes import FakeOutside, FakeProvider, RecordingDoorbell
@@ -415,14 +416,14 @@ def test_lifting_it_by_hand_asks_again_and_submits_nothing_blindly(
     worker, outside = make_worker(broken=REFUSED)
     batch_id = submit(worker, "a")
     asked_at(worker, outside, clock, 70)
-    holds.lift(worker, "provider", PROVIDER, "echo_failed", "tests")
+    holds.lift(worker, "provider", PROVIDER, "echo_failed", By("tests"))
     drain(worker)
     assert (held(worker), states(worker, batch_id)) == ((), ["queued"])
     asked = len(outside.asked)
     sweep(worker)
     assert (len(outside.asked), reasons(worker)) == (asked + 1, ["echo_failed"])
     with pytest.raises(NotFound):
-        holds.lift(worker, "provider", "nobody", "echo_failed", "tests")
+        holds.lift(worker, "provider", "nobody", "echo_failed", By("tests"))
 
 
 # --- the side that answers ---

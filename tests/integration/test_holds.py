@@ -11,6 +11,7 @@ from app.providers.base import Accepted, Held
 from app.providers.outcomes import not_accepted
 from app.runtime import Runtime
 from app.services import holds
+from app.services.audit import By
 from tests.conftest import MakeRuntime
 from tests.factories import (
     PROVIDER,
@@ -147,7 +148,7 @@ def test_a_refused_key_holds_the_provider_until_it_is_lifted_and_fails_no_job(
     assert (hold.reason, hold.until) == ("key_refused", None)
     found = job(runtime, batch_id)
     assert (found.job.state, found.job.attempts, attempt_states(found)) == ("queued", 0, ["refused"])
-    holds.lift(runtime, "provider", PROVIDER, "key_refused", "tests")
+    holds.lift(runtime, "provider", PROVIDER, "key_refused", By("tests"))
     drain(runtime)
     assert (states(runtime, batch_id), held(runtime)) == (["waiting"], ())
 
@@ -183,7 +184,7 @@ def test_what_is_already_with_the_provider_goes_on_during_a_hold(
 
 def test_a_hold_that_is_not_there_cannot_be_lifted(runtime: Runtime) -> None:
     with pytest.raises(NotFound):
-        holds.lift(runtime, "provider", PROVIDER, "rate_limited", "tests")
+        holds.lift(runtime, "provider", PROVIDER, "rate_limited", By("tests"))
     assert held(runtime) == ()
 
 

@@ -18,6 +18,7 @@ from app.models import attempts, batches, callbacks, job_inputs, job_results, jo
 from app.providers.base import Accepted, Unknown
 from app.runtime import Runtime
 from app.services import creation, doctor, matching, orphans, quarantine
+from app.services.audit import By
 from app.services.views import NewBatch, NewJob
 from app.store import invariants
 from app.store.invariants import Scope
@@ -79,7 +80,7 @@ def match_by_hand(runtime: Runtime, job_id: UUID) -> None:
     """An operator finds the answer of this job among those that came without a token."""
     quarantine.keep(runtime, success("told without a token", metadata=show("job", job_id)))
     (orphan,) = orphans.listing(runtime).items
-    matching.match(runtime, orphan.id, job_id, actor="tests", reason="compared")
+    matching.match(runtime, orphan.id, job_id, by=By("tests", "compared"))
 
 
 def ids_of_rows(runtime: Runtime) -> Named:

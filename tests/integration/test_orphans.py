@@ -17,6 +17,7 @@ from app.ids import show
 from app.models import attempts, audit_events, job_results, jobs
 from app.runtime import Runtime
 from app.services import callbacks, matching, orphans, sweeps
+from app.services.audit import By
 from app.states import AttemptState, JobState
 from app.store import figures
 from app.tokens import CallbackSubject
@@ -152,7 +153,7 @@ def test_a_repeat_that_finds_the_attempt_before_the_sweep_does_is_applied_and_co
     backup.restore()
     deliver(runtime, claimed.submission, success("found"))
     if is_discarded:
-        orphans.discard(runtime, only(runtime), "cli", "not ours")
+        orphans.discard(runtime, only(runtime), By("cli", "not ours"))
     backup.recover()
     deliver(runtime, claimed.submission, success("found"))
     found = job(runtime, batch_id)
@@ -175,7 +176,7 @@ def test_an_orphan_that_is_discarded_while_the_sweep_looks_at_it_is_left_alone(r
     batch_id, backup = orphaned(runtime)
     backup.recover()
     found = only(runtime)
-    raced = interposed(runtime, before={2: lambda: orphans.discard(runtime, found, "cli", "not ours")})
+    raced = interposed(runtime, before={2: lambda: orphans.discard(runtime, found, By("cli", "not ours"))})
     orphans.rematch(raced)
     assert states(runtime, batch_id) == ["waiting"]
 
@@ -233,7 +234,7 @@ def test_a_match_by_hand_completes_the_job_counts_the_submit_and_is_audited(
     body = success("found", task_id="task-1", charge="0.25")
     batch_id, _ = orphaned(runtime, body, body)
     found_id = only(runtime)
-    matching.match(runtime, found_id, job_id(runtime, batch_id), actor="cli", reason="seen at the provider")
+    matching.match(runtime, found_id, job_id(runtime, batch_id), by=By("cli", "seen at the provider"))
     found = job(runtime, batch_id)
     assert (found.job.state, attempt_states(found), outcomes(found)) == ("completed", ["completed"], ["applied"])
     assert (found.job.attempts, found.attempts[0].provider_task_id) == (1, "task-1")
@@ -248,13 +249,13 @@ def test_a_match_by_hand_completes_the_job_counts_the_submit_and_is_audited(
     assert drift(runtime, batch_id) == {}
     assert audited(runtime) == [("cli", "callback.match", "seen at the provider")]
     with pytest.raises(NotFound):
-        matching.match(runtime, found_id, job_id(runtime, batch_id), actor="cli", reason="again")
+        matching.match(runtime, found_id, job_id(runtime, batch_id), by=By("cli", "again"))
 
 
 def test_what_is_submitted_meanwhile_is_superseded_by_a_match(runtime: Runtime) -> None:
     batch_id, _ = orphaned(runtime)
     take_one(runtime)
-    matching.match(runtime, only(runtime), job_id(runtime, batch_id), actor="cli", reason="x")
+    matching.match(runtime, only(runtime), job_id(runtime, batch_id), by=By("cli", "x"))
     assert attempt_states(job(runtime, batch_id)) == ["superseded", "completed"]
 
 
@@ -262,7 +263,7 @@ def test_a_completed_job_keeps_its_answer_whatever_is_matched(runtime: Runtime) 
     batch_id, _ = orphaned(runtime)
     deliver(runtime, take_one(runtime).submission, success("mine"))
     with pytest.raises(Conflict, match="never replaced"):
-        matching.match(runtime, only(runtime), job_id(runtime, batch_id), actor="cli", reason="x")
+        matching.match(runtime, only(runtime), job_id(runtime, batch_id), by=By("cli", "x"))
     found = job(runtime, batch_id)
     assert found.result is not None
     assert (found.result.text, len(found.attempts), audited(runtime)) == ("mine", 1, [])
@@ -272,7 +273,7 @@ def test_a_completed_job_keeps_its_answer_whatever_is_matched(runtime: Runtime) 
 def test_a_body_without_an_answer_matches_no_job(runtime: Runtime, body: bytes) -> None:
     batch_id, _ = orphaned(runtime, body)
     with pytest.raises(Conflict, match=r"(?i)no answer"):
-        matching.match(runtime, only(runtime), job_id(runtime, batch_id), actor="cli", reason="x")
+        matching.match(runtime, only(runtime), job_id(runtime, batch_id), by=By("cli", "x"))
     assert states(runtime, batch_id) == ["queued"]
 
 
@@ -280,8 +281,8 @@ def test_a_body_that_names_another_job_takes_saying_so(runtime: Runtime) -> None
     batch_id, _ = orphaned(runtime, success("of the old batch", metadata=show("job", ids.new_id())))
     this = job_id(runtime, batch_id)
     with pytest.raises(Conflict, match="another job"):
-        matching.match(runtime, only(runtime), this, actor="cli", reason="x")
-    matching.match(runtime, only(runtime), this, actor="cli", reason="submitted anew", despite_metadata=True)
+        matching.match(runtime, only(runtime), this, by=By("cli", "x"))
+    matching.match(runtime, only(runtime), this, by=By("cli", "submitted anew"), despite_metadata=True)
     assert states(runtime, batch_id) == ["completed"]
 
 
@@ -290,7 +291,7 @@ def test_an_orphan_whose_attempt_is_here_by_now_is_no_other_jobs(runtime: Runtim
     backup.recover()
     other = submit(runtime, "b")
     with pytest.raises(Conflict, match="the sweep will match it"):
-        matching.match(runtime, only(runtime), job_id(runtime, other), actor="cli", reason="x")
+        matching.match(runtime, only(runtime), job_id(runtime, other), by=By("cli", "x"))
 
 
 def test_two_operators_at_once_match_an_orphan_to_one_job(runtime: Runtime) -> None:
@@ -300,7 +301,7 @@ def test_two_operators_at_once_match_an_orphan_to_one_job(runtime: Runtime) -> N
 
     def match(target: UUID) -> str:
         try:
-            matching.match(runtime, found_id, target, actor="cli", reason="x")
+            matching.match(runtime, found_id, target, by=By("cli", "x"))
         except (NotFound, Conflict) as error:
             return type(error).__name__
         return "matched"
@@ -314,7 +315,7 @@ def test_two_operators_at_once_match_an_orphan_to_one_job(runtime: Runtime) -> N
 def test_a_discarded_orphan_is_kept_marked_and_never_applied(runtime: Runtime, clock: FrozenDateTimeFactory) -> None:
     batch_id, backup = orphaned(runtime)
     found_id = only(runtime)
-    orphans.discard(runtime, found_id, "cli", "not ours")
+    orphans.discard(runtime, found_id, By("cli", "not ours"))
     backup.recover()
     clock.tick(45)
     sweep(runtime)
@@ -323,9 +324,9 @@ def test_a_discarded_orphan_is_kept_marked_and_never_applied(runtime: Runtime, c
     assert states(runtime, batch_id) != ["completed"]
     assert (orphans.listing(runtime).items, audited(runtime)) == ((), [("cli", "callback.discard", "not ours")])
     with pytest.raises(NotFound):
-        orphans.discard(runtime, found_id, "cli", "again")
+        orphans.discard(runtime, found_id, By("cli", "again"))
     with pytest.raises(NotFound):
-        matching.match(runtime, found_id, job_id(runtime, batch_id), actor="cli", reason="x")
+        matching.match(runtime, found_id, job_id(runtime, batch_id), by=By("cli", "x"))
 
 
 def test_orphans_are_listed_newest_first_over_pages(runtime: Runtime) -> None:

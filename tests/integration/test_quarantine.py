@@ -11,6 +11,7 @@ from app import create_app, ids
 from app.ids import show
 from app.runtime import Runtime
 from app.services import matching, orphans, quarantine
+from app.services.audit import By
 from tests.conftest import MakeRuntime
 from tests.factories import batch, drain, inbox_rows, job, states, submit, sweep
 from tests.fakes import success
@@ -91,7 +92,7 @@ def test_there_is_an_end_to_what_strangers_can_have_kept(
     answers = [client.post(PATH, data=body) for body in bodies]
     assert [answer.status_code for answer in answers] == [200, 200, 429, 429]
     assert int(answers[-1].headers["Retry-After"]) > 0
-    orphans.discard(runtime, orphans.listing(runtime).items[0].id, "cli", "forged")
+    orphans.discard(runtime, orphans.listing(runtime).items[0].id, By("cli", "forged"))
     assert client.post(PATH, data=bodies[3]).status_code == 200
 
 
@@ -109,7 +110,7 @@ def test_a_person_may_match_one_to_the_attempt_that_it_names(
     client.post(PATH, data=success("shown at the provider too", task_id="task-1"))
     (listed,) = orphans.listing(runtime).items
     this = job(runtime, batch_id).job.id
-    matching.match(runtime, listed.id, this, actor="cli", reason="compared")
+    matching.match(runtime, listed.id, this, by=By("cli", "compared"))
     found = job(runtime, batch_id)
     assert (found.job.state, found.job.attempts, len(found.attempts)) == ("completed", 1, 1)
     assert found.result is not None

@@ -16,6 +16,7 @@ from app.models import audit_events, job_results
 from app.providers.base import Answer, Failure, Reading
 from app.runtime import Runtime
 from app.services import batches, callbacks, reparse
+from app.services.audit import By
 from app.services.views import ReparseReport
 from app.tokens import CallbackSubject
 from tests.factories import (
@@ -63,7 +64,7 @@ def batch_id(runtime: Runtime, provider: FakeProvider) -> UUID:
 
 
 def run(runtime: Runtime, batch_id: UUID | None = None, *, is_dry_run: bool = False) -> ReparseReport:
-    return reparse.reparse(runtime, batch_id, actor="cli", is_dry_run=is_dry_run)
+    return reparse.reparse(runtime, batch_id, by=By("cli"), is_dry_run=is_dry_run)
 
 
 def audited(runtime: Runtime) -> list[int]:

@@ -10,6 +10,7 @@ from freezegun.api import FrozenDateTimeFactory
 from app.providers.base import Finished, Unknown
 from app.runtime import Runtime
 from app.services import batches, holds, sweeps
+from app.services.audit import By
 from app.services.views import HoldView
 from tests import learning
 from tests.conftest import MakeRuntime
@@ -304,7 +305,7 @@ def test_lifted_by_hand_it_does_not_come_back_for_the_same_tasks(
     runtime: Runtime, provider: FakeProvider, clock: FrozenDateTimeFactory
 ) -> None:
     fallen_silent(runtime, clock)
-    holds.lift(runtime, "provider", PROVIDER, "silence", "tests")
+    holds.lift(runtime, "provider", PROVIDER, "silence", By("tests"))
     sweep(runtime)
     assert silence(runtime) is None
     clock.tick(1)

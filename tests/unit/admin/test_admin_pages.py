@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 import pytest
 from flask import Flask
 
-from app.admin import pages
+from app.admin import pages, sessions
+from app.admin.sessions import Role
 from app.config import load
 from app.errors import Problem
 from app.services.views import BatchView, HoldView, Page, Span, WorkerView
@@ -55,6 +56,7 @@ class Outline(HTMLParser):
 @pytest.fixture(autouse=True)
 def _request(app: Flask) -> Iterator[None]:
     with app.test_request_context("/admin/", base_url="http://127.0.0.1:8000"):
+        sessions.start(Role.OPERATOR)
         yield
 
 
