@@ -6,8 +6,8 @@ A migration must suit the previous code: add now, remove in a later release. Nev
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011_admin_door"
-down_revision = "0010_webhooks"
+revision = "0013_admin_door"
+down_revision = "0012_job_lists"
 
 DELIVERIES = (
     ("ix_webhook_deliveries_pending", ["endpoint_id", "due_at"], "state = 'pending'"),
