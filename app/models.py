@@ -302,6 +302,18 @@ latencies = Table(
     Column("busy_seconds", Float, nullable=False),
 )
 
+# How many jobs ended in each minute, written when the figures of their batches are folded; nothing else reads them all.
+# A minute has several rows, so that those who fold for one provider seldom wait for each other.
+throughput = Table(
+    "throughput",
+    metadata,
+    Column("minute", UtcDateTime, primary_key=True),
+    Column("provider", String(64), primary_key=True),
+    Column("lane", Integer, primary_key=True),
+    Column("completed", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+)
+
 api_keys = Table(
     "api_keys",
     metadata,

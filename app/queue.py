@@ -2,14 +2,17 @@
 
 import logging
 import threading
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from celery import Celery
 from celery.exceptions import OperationalError
 
+from app.clock import now
 from app.config import Settings
 
-__all__ = ["DRAIN", "Celery", "CeleryDoorbell", "Doorbell", "SilentDoorbell", "make_celery", "try_ring"]
+__all__ = ["DRAIN", "Celery", "CeleryDoorbell", "Doorbell", "Ring", "SilentDoorbell", "make_celery", "try_ring"]
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +70,18 @@ def try_ring(settings: Settings, provider: str) -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """A ring of this process. `is_heard`: the broker took it."""
+
+    at: datetime
+    is_heard: bool
+
+
 class Doorbell(Protocol):
-    """Something that wakes the workers of a provider."""
+    """Something that wakes the workers of a provider. `last` is its last ring, None before the first."""
+
+    last: Ring | None
 
     def ring(self, provider: str) -> None:
         """Ask for a look at this provider's jobs; returns at once and never fails."""
@@ -79,6 +92,8 @@ class Doorbell(Protocol):
 
 class SilentDoorbell:
     """Wakes nobody: for a process whose jobs are found by the sweep alone."""
+
+    last: Ring | None = None
 
     def ring(self, provider: str) -> None:
         """Do nothing."""
@@ -100,6 +115,7 @@ class CeleryDoorbell:
         self._closed = False
         self._thread: threading.Thread | None = None
         self.failures = 0
+        self.last: Ring | None = None
 
     def ring(self, provider: str) -> None:
         with self._changed:
@@ -131,9 +147,11 @@ class CeleryDoorbell:
     def _send(self, provider: str) -> None:
         try:
             _ring(self._celery, provider)
+            self.last = Ring(now(), is_heard=True)
         except Exception:
             # Whatever the broker's client raises: the sweep finds what this ring would have told.
             self.failures += 1
+            self.last = Ring(now(), is_heard=False)
             logger.warning("ring_failed", exc_info=True, extra={"provider": provider})
 
 

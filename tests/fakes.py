@@ -16,6 +16,7 @@ from app.providers.base import (
 )
 from app.providers.dialogues import Dialogue
 from app.providers.hive_v2 import HiveV2
+from app.queue import Ring
 
 
 class FakeProvider:
@@ -102,6 +103,7 @@ class RecordingDoorbell:
 
     def __init__(self) -> None:
         self.rings: list[str] = []
+        self.last: Ring | None = None
 
     def ring(self, provider: str) -> None:
         self.rings.append(provider)

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from flask import render_template, request
 
 from app import clock
+from app.admin import charts
 from app.admin.signs import BAR_ORDER
 from app.admin.timeline import timeline
 from app.config import Settings
 from app.services import clocks
+from app.services.overviews import Overview
 from app.services.views import BatchView, JobDetail, JobView, Page, Readiness, ReasonView
 from app.states import OPEN_JOB_STATES, JobState
 
@@ -21,13 +23,18 @@ def login(*, can_log_in: bool = True, problem: str | None = None) -> str:
     return render_template("admin/login.html", can_log_in=can_log_in, problem=problem)
 
 
-def overview(readiness: Readiness, settings: Settings) -> str:
-    """Whether anything moves, and what keeps it."""
+def overview(found: Overview, readiness: Readiness, settings: Settings) -> str:
+    """How all stands, and what keeps it."""
     return render_template(
         "admin/overview.html",
+        overview=found,
+        bars=charts.bars([(minute.completed, minute.failed) for minute in found.minutes], ("good", "bad")),
+        peak=max(minute.completed + minute.failed for minute in found.minutes),
         readiness=readiness,
         is_sweep_stale=_is_stale(readiness.last_sweep_at, settings.sweep_seconds),
         is_clock_off=clocks.is_off(readiness.clock_off_seconds),
+        held_batches=sum(hold.scope == "batch" for hold in readiness.holds),
+        base_url=request.host_url.rstrip("/"),
     )
 
 

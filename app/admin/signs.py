@@ -43,6 +43,10 @@ _SIGNS = {
     "paused": Sign("‖", "warn"),
     "cancelling": Sign("⊘", "warn"),
     "expired": Sign("!", "bad"),
+    # providers
+    "going": Sign("✓", "good"),
+    "trying": Sign("◔", "warn"),
+    "held": Sign("‖", "warn"),
     # callbacks
     "applied": Sign("✓", "good"),
     "late": Sign("»", "wait"),

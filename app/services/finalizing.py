@@ -1,14 +1,18 @@
 """Finalizing: a batch whose last job ended gets its end, in a transaction of its own, and its figures become one."""
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from app.db import Connection
 from app.ids import show
 from app.runtime import Runtime
 from app.services import announcements
-from app.store import batches, figures, holds
+from app.states import JobState
+from app.store import batches, figures, holds, throughput
+from app.store.figures import Folded
+from app.store.throughput import Ended
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +55,21 @@ def _settle(runtime: Runtime, batch_ids: Sequence[UUID]) -> None:
             batches.change(connection, batch_id, finalized_at=now)
         holds.lift_from_batches(connection, ended)
         announcements.settled(runtime, connection, found, folded, frozenset(ended))
+        throughput.add(connection, now, _by_provider(found, folded))
     for batch_id in ended:
         logger.info("batch_finalized", extra={"batch_id": show("batch", batch_id)})
+
+
+def _by_provider(found: Mapping[UUID, Any], folded: Mapping[UUID, Folded]) -> Mapping[str, Ended]:
+    """How many jobs have ended since the last fold. Those that a retry took back were counted when they ended."""
+    ended: dict[str, Ended] = {}
+    for batch in found.values():
+        completed, failed = ended.get(batch.provider, Ended(0, 0))
+        new = folded[batch.id].new
+        ended[batch.provider] = Ended(
+            completed + max(0, new[JobState.COMPLETED]), failed + max(0, new[JobState.FAILED])
+        )
+    return ended
 
 
 def _ended(connection: Connection, batch_ids: Iterable[UUID]) -> Sequence[UUID]:

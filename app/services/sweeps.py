@@ -26,12 +26,13 @@ from app.services import (
 from app.services.brakes import SILENCE
 from app.services.moves import move
 from app.states import JobState
-from app.store import batches, holds, jobs, limits, workers
+from app.store import batches, holds, jobs, limits, throughput, workers
 from app.transitions import AlarmRang, Cancelled, Event, Expired, put_off
 
 CHUNK = 500
 LOOKUPS = LOOKUPS_AT_ONCE  # one round, so that a provider that doesn't answer holds a sweep up for one time-out
 FORGET_WORKER_SECONDS = 3600.0
+FORGET_THROUGHPUT = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ def _look_ahead(runtime: Runtime, worker: str, off_seconds: float | None, *, is_
         holds.remove_ended(connection, now)
         workers.beat(connection, worker, now, runtime.settings.sweep_seconds, off_seconds)
         workers.forget(connection, now - timedelta(seconds=FORGET_WORKER_SECONDS))
+        throughput.forget(connection, now - FORGET_THROUGHPUT)
     due = []
     with runtime.database.reading() as connection:
         held = holds.standing(connection, now, "provider")

@@ -44,3 +44,8 @@ def save(connection: Connection, provider: str, breaker: Breaker) -> None:
 def tripped(provider: str | ColumnElement[str]) -> ColumnElement[bool]:
     """That it has opened and was not closed since; a condition, to be part of queries."""
     return exists().where(breakers.c.provider == provider, breakers.c.trips > 0)
+
+
+def has_tripped(connection: Connection, provider: str) -> bool:
+    """Whether it has opened and was not closed since."""
+    return bool(connection.execute(select(tripped(provider))).scalar_one())

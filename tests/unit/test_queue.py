@@ -69,6 +69,19 @@ def test_a_ring_sends_one_message_that_names_the_provider(recorder: Recorder, ma
     assert recorder.sent == [(DRAIN, ["hive_v2"], 60)]
 
 
+def test_the_last_ring_is_known_and_whether_the_broker_heard_it(
+    recorder: Recorder, make_doorbell: MakeDoorbell
+) -> None:
+    recorder.may_go_on.set()
+    doorbell = make_doorbell(recorder)
+    assert doorbell.last is None
+    doorbell.ring("hive_v2")
+    until(lambda: doorbell.last is not None and doorbell.last.is_heard)
+    recorder.fails = True
+    doorbell.ring("hive_v2")
+    until(lambda: doorbell.last is not None and not doorbell.last.is_heard)
+
+
 def test_a_ring_returns_while_the_broker_is_still_thinking(recorder: Recorder, make_doorbell: MakeDoorbell) -> None:
     make_doorbell(recorder).ring("hive_v2")
     assert recorder.is_sending.wait(WAIT_SECONDS)

@@ -13,6 +13,7 @@ from app.admin import pages, sessions
 from app.admin.sessions import Role
 from app.config import load
 from app.errors import Problem
+from app.services.overviews import Failure, Overview
 from app.services.views import BatchView, HoldView, Page, Span, WorkerView
 from app.states import JobState
 from tests.unit.admin.values import (
@@ -21,14 +22,16 @@ from tests.unit.admin.values import (
     a_callback,
     a_detail,
     a_job,
+    a_provider,
     an_answer,
     an_attempt,
+    an_overview,
     readiness,
 )
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
 RTL = "\u202e\u0645\u0631\u062d\u0628"
-VOID = {"meta", "link", "input", "img", "br", "rect"}
+VOID = {"meta", "link", "input", "img", "br"}
 
 
 class Outline(HTMLParser):
@@ -64,8 +67,8 @@ def _batches(*items: BatchView) -> str:
     return pages.batches(Page(items, None))
 
 
-def _overview(**ready: object) -> str:
-    return pages.overview(readiness(**ready), load())
+def _overview(found: Overview | None = None, **ready: object) -> str:
+    return pages.overview(found or an_overview(), readiness(**ready), load())
 
 
 def _all_pages(text: str) -> list[str]:
@@ -96,7 +99,11 @@ def _all_pages(text: str) -> list[str]:
         pages.job(detail),
         pages.failure(text, text),
         pages.login(problem=text),
-        _overview(holds=(hold,), is_ready=False, reason=text),
+        _overview(
+            an_overview((1, 1), providers=(a_provider(name=text, holds=(hold,)),), failures=(Failure(text, 1),)),
+            is_ready=False,
+            reason=text,
+        ),
     ]
 
 
@@ -180,18 +187,20 @@ def test_a_page_after_the_last_batch_does_not_say_that_there_are_none(app: Flask
 
 def test_a_hold_is_told_with_its_reason_and_its_end() -> None:
     hold = HoldView("provider", "hive_v2", "rate_limited", "429", NOW, NOW + timedelta(seconds=40), "submission", "x")
-    page = _overview(holds=(hold,))
+    page = _overview(an_overview(providers=(a_provider(holds=(hold,)),)))
     assert "Submitting is held" in page
     assert "rate_limited" in page
     assert "in 40 s" in page
-    endless = _overview(holds=(replace(hold, until=None, ends="somebody lifts it"),))
+    endless = _overview(
+        an_overview(providers=(a_provider(holds=(replace(hold, until=None, ends="somebody lifts it"),)),))
+    )
     assert "until somebody lifts it" in endless
 
 
 def test_the_last_sweep_is_told_and_its_absence_too() -> None:
     worker = WorkerView("w1", NOW, NOW, None, stands_aside=False)
     fresh = _overview(workers=(worker,), last_sweep_at=NOW - timedelta(seconds=4))
-    assert re.search(r"1 worker, last sweep\s*<time [^>]*>4 s ago", fresh)
+    assert re.search(r"1 alive\s*<span class=\"under\">last sweep <time [^>]*>4 s ago", fresh)
     stale = _overview(last_sweep_at=NOW - timedelta(minutes=5))
     assert "No worker is running" in stale
     assert "5 min ago" in stale

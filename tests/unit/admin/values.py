@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from app.services.overviews import Minute, Overview, ProviderStanding
 from app.services.views import (
     AttemptView,
     BatchView,
@@ -16,6 +17,7 @@ from app.services.views import (
     ResultView,
 )
 from app.states import JobState
+from app.store.overviews import OpenJobs
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 BATCH_ID = UUID("01900000-0000-7000-8000-000000000001")
@@ -127,6 +129,36 @@ def a_detail(**changes: Any) -> JobDetail:
 
 def an_answer(text: str) -> ResultView:
     return ResultView(text=text, source="callback", details={}, created_at=NOW)
+
+
+def a_provider(**changes: Any) -> ProviderStanding:
+    values: dict[str, Any] = {
+        "name": "hive_v2",
+        "has_tripped": False,
+        "holds": (),
+        "in_flight": 7,
+        "max_in_flight": 100,
+        "half": 0.4,
+        "most": 2.5,
+        "last_callback_at": NOW - timedelta(seconds=2),
+        "overdue_since": None,
+        "asks_for_echo": True,
+    }
+    return ProviderStanding(**(values | changes))
+
+
+def an_overview(*ended: tuple[int, int], **changes: Any) -> Overview:
+    """`ended`: how many jobs completed and failed in the last minutes, the latest last."""
+    counts = [(0, 0)] * (60 - len(ended)) + list(ended)
+    values: dict[str, Any] = {
+        "open_jobs": OpenJobs(3, 1, 2, NOW - timedelta(minutes=3)),
+        "has_batches": True,
+        "providers": (a_provider(),),
+        "minutes": tuple(Minute(NOW - timedelta(minutes=59 - at), *each) for at, each in enumerate(counts)),
+        "failures": (),
+        "last_ring": None,
+    }
+    return Overview(**(values | changes))
 
 
 def readiness(**changes: Any) -> Readiness:
