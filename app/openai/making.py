@@ -4,7 +4,7 @@ from app.errors import InvalidInput, NotFound, Problem
 from app.openai.intake import read_lines
 from app.openai.schemas import OpenAiNewBatch
 from app.runtime import Runtime
-from app.services import creation, fileids, files, status
+from app.services import creation, endpoints, fileids, files, status
 from app.services.views import Created, NewBatch
 
 LIFETIME_SECONDS = 86400.0
@@ -16,10 +16,13 @@ def make(runtime: Runtime, owner: str, said: OpenAiNewBatch, key: str | None, re
 
     Raises:
         Conflict: the idempotency key was used for another request.
+        InvalidInput: nothing could be sent to its `webhook_url`; nothing was stored.
     """
     seen = None if key is None else creation.find_replay(runtime, owner, key, request_sha256)
     if seen is not None:
         return Created(status.batch(runtime, owner, seen), is_replay=True)
+    if said.webhook_url is not None:
+        endpoints.check(runtime, said.webhook_url, "/webhook_url")
     expiry = said.output_expires_after
     new = NewBatch(
         owner=owner,
@@ -29,6 +32,7 @@ def make(runtime: Runtime, owner: str, said: OpenAiNewBatch, key: str | None, re
         request_sha256=request_sha256,
         input_file_id=said.input_file_id,
         files_lifetime_seconds=None if expiry is None else expiry.seconds,
+        webhook_url=said.webhook_url,
         problems_kept=PROBLEMS_KEPT,
     )
     try:

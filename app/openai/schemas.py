@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from app.api.schemas.inputs import Query, place
+from app.api.schemas.inputs import Query, Url, place
 from app.services.filelists import Order
 
 ENDPOINT: Literal["/v1/chat/completions"] = "/v1/chat/completions"
@@ -208,6 +208,9 @@ class OpenAiNewBatch(BaseModel):
         default=None, max_length=16
     )
     output_expires_after: OpenAiExpiry | None = None
+    webhook_url: Url | None = Field(
+        default=None, description="Not OpenAI's: a URL that is told of its end, beside the registered endpoints."
+    )
 
 
 class OpenAiStreamOptions(BaseModel):

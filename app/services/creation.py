@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -67,7 +68,7 @@ def refuse(runtime: Runtime, new: NewBatch, error: InvalidInput) -> Created:
     now = runtime.moment().now
     problems = _Problems(new.problems_kept, error.problems, error.total)
     new = replace(new, provider=new.provider or runtime.settings.default_provider)
-    row = newrows.of_batch(runtime, new, new_id(), 0, now) | problems.columns() | {"finalized_at": now}
+    row = _row(runtime, new, 0, now, problems) | {"finalized_at": now}
     with runtime.database.transaction() as connection:
         stored = batches.add(connection, row)
         if stored is not None:
@@ -120,10 +121,8 @@ def _validate(
 
 def _store(runtime: Runtime, new: NewBatch, spool: JobSpool, problems: _Problems) -> Created:
     now = runtime.moment().now
-    batch_id = new_id()
-    row = newrows.of_batch(runtime, new, batch_id, spool.total, now) | problems.columns()
-    if new.webhook_url is not None:
-        row["webhook_endpoint_id"] = endpoints.named(runtime, new.owner, new.webhook_url)
+    row = _row(runtime, new, spool.total, now, problems)
+    batch_id: UUID = row["id"]
     counted: figures.Figures = {JobState.QUEUED: spool.total - spool.faults, JobState.FAILED: spool.faults}
     has_work = spool.faults < spool.total
     with runtime.database.transaction() as connection:
@@ -140,6 +139,13 @@ def _store(runtime: Runtime, new: NewBatch, spool: JobSpool, problems: _Problems
         return Created(status.batch(runtime, new.owner, batch_id), is_replay=False)
     runtime.doorbell.ring(str(new.provider))
     return Created(batch_view(stored, {**figures.NONE_YET, **counted}, held=()), is_replay=False)
+
+
+def _row(runtime: Runtime, new: NewBatch, total: int, now: datetime, problems: _Problems) -> dict[str, Any]:
+    row = newrows.of_batch(runtime, new, new_id(), total, now) | problems.columns()
+    if new.webhook_url is not None:
+        row["webhook_endpoint_id"] = endpoints.named(runtime, new.owner, new.webhook_url)
+    return row
 
 
 def _winner(runtime: Runtime, new: NewBatch) -> Created:

@@ -1,5 +1,6 @@
 """Endpoints and deliveries over HTTP, in both faces; each answer is held against the OpenAPI document."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from app.runtime import Runtime
 from app.states import EventType
 from tests.conftest import MakeRuntime
 from tests.fakes import FakeReceivers
-from tests.integration.openai_client import OpenAi, fault_of, line
+from tests.integration.openai_client import OpenAi, as_file, fault_of, line
 from tests.integration.rest import Hive, Rest, body_of, foreign, unknown
 from tests.webhooks import URL, on_their_way, outbox, send_due
 
@@ -282,6 +283,27 @@ def test_a_batch_without_one_names_none_and_a_bad_one_is_refused(alice: OpenAi) 
 
 
 # --- in OpenAI's words ---
+
+
+def test_a_batch_of_a_file_may_name_a_url_too_whether_it_is_made_or_fails(
+    alice: OpenAi, runtime: Runtime, receivers: FakeReceivers
+) -> None:
+    made = [alice.made(line("a"), webhook_url=URL), alice.made(b"{", webhook_url=URL)]
+    assert [batch["status"] for batch in made] == ["in_progress", "failed"]
+    Hive(runtime, alice.client).answer_all("x")
+    alice.made(b"{")  # names none
+    while send_due(runtime):
+        pass
+    told = {(event["type"], event["data"]["id"]) for event in (json.loads(each.body) for each in receivers.received)}
+    assert told == {("batch.completed", made[0]["id"]), ("batch.failed", made[1]["id"])}
+
+
+def test_a_url_of_a_batch_that_nothing_can_be_sent_to_is_a_bad_request(alice: OpenAi) -> None:
+    file_id = alice.uploaded(as_file([line("a")]))
+    for url in ("https://10.0.0.1/", "http://hooks.example.org/"):
+        assert fault_of(alice.create(file_id, webhook_url=url)) == (400, None, "webhook_url")
+    assert fault_of(alice.create(file_id, webhook_url=1)) == (400, "invalid_type", "webhook_url")
+    assert body_of(alice.get("/v1/batches"))["data"] == []
 
 
 def test_the_other_face_has_the_same_endpoints(alice: OpenAi, runtime: Runtime, receivers: FakeReceivers) -> None:
