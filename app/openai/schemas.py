@@ -172,13 +172,16 @@ class AnyQuery(Query):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+_TOGETHER = ("expires_after[anchor]", "expires_after[seconds]")
+
+
 class OpenAiUpload(AnyQuery):
     """A file and what it is for."""
 
     model_config = ConfigDict(
         frozen=True,
         populate_by_name=True,
-        json_schema_extra={"dependentRequired": {"expires_after[seconds]": ["expires_after[anchor]"]}},
+        json_schema_extra={"dependentRequired": {name: list(_TOGETHER) for name in _TOGETHER}},
     )
 
     file: Binary

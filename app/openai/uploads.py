@@ -35,8 +35,8 @@ def read_upload(request: Request, settings: Settings, owner: str) -> tuple[NewFi
         raise InvalidRequest(words, "file", "missing_required_parameter")
     fields: dict[str, Any] = {**request.form.to_dict(), "file": part}
     said = read(OpenAiUpload, fields)
-    if said.seconds is not None and said.anchor is None:
-        words = "Missing required parameter: 'expires_after[anchor]'."
-        raise InvalidRequest(words, "expires_after[anchor]", "missing_required_parameter")
+    if (said.anchor is None) != (said.seconds is None):
+        missing = f"expires_after[{'anchor' if said.anchor is None else 'seconds'}]"
+        raise InvalidRequest(f"Missing required parameter: '{missing}'.", missing, "missing_required_parameter")
     filename = (part.filename or "upload").replace(_NUL, "")[:_FILENAME_CHARS]
     return NewFile(owner, filename, said.purpose, said.seconds), part.stream

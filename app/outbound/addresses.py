@@ -1,6 +1,7 @@
 """Which addresses a webhook may be sent to: public ones, and private ones that the settings name."""
 
 import ipaddress
+import re
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ REFUSED: Mapping[str, Sequence[str]] = {
 """What each kind of address is called, and its networks: the IANA registries of special-purpose addresses, and where
 clouds tell a machine its secrets."""
 
+_HOST = re.compile(r"[a-z0-9._:-]+")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # all that IANA has given out of IPv6
 _NETWORKS = {words: tuple(map(ipaddress.ip_network, networks)) for words, networks in REFUSED.items()}
 
@@ -98,7 +100,7 @@ class Guard:
             return "It is not a URL."
         if not (url.isascii() and url.isprintable()) or " " in url or len(url) > MAX_URL_CHARS:
             return f"A URL has at most {MAX_URL_CHARS} printable ASCII characters."
-        if not host or port == 0 or "@" in parts.netloc or parts.fragment:
+        if host is None or not _HOST.fullmatch(host) or port == 0 or "@" in parts.netloc or parts.fragment:
             return "It must name a host, and neither a user nor a fragment."
         if parts.scheme != "https" and not (parts.scheme == "http" and self.allows_loopback and _is_loopback(host)):
             return "It must be https" + (", or http to loopback." if self.allows_loopback else ".")

@@ -80,6 +80,10 @@ def test_other_purposes_and_missing_files_are_refused(api: OpenAi) -> None:
     assert fault_of(api.post("/v1/files", {})) == (400, "missing_required_parameter", "file")
     expiry = {"expires_after[anchor]": "created_at", "expires_after[seconds]": "1"}
     assert fault_of(api.upload(b"x", **expiry)) == (400, "invalid_value", "expires_after[seconds]")
+    for half, other in (("anchor", "seconds"), ("seconds", "anchor")):
+        said = {f"expires_after[{half}]": "created_at" if half == "anchor" else "3600"}
+        missing = (400, "missing_required_parameter", f"expires_after[{other}]")
+        assert fault_of(api.upload(b"x", **said)) == missing
 
 
 def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(make_runtime: MakeRuntime) -> None:

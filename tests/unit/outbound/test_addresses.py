@@ -182,6 +182,8 @@ def test_a_url_that_will_do_in_development(url: str) -> None:
         ("http://127.0.0.1/", "It must be https."),
         ("ftp://hooks.example.org/", "It must be https."),
         ("hooks.example.org", "It must name a host, and neither a user nor a fragment."),
+        ("https://hooks.example.org*/", "It must name a host, and neither a user nor a fragment."),
+        ("https://hooks.example.org\\.evil.example/", "It must name a host, and neither a user nor a fragment."),
         ("https:///path", "It must name a host, and neither a user nor a fragment."),
         ("https://me:secret@hooks.example.org/", "It must name a host, and neither a user nor a fragment."),
         ("https://hooks.example.org/#there", "It must name a host, and neither a user nor a fragment."),
