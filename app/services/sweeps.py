@@ -58,7 +58,8 @@ def sweep(runtime: Runtime, worker: str, run: Callable[[Step], bool | None] | No
     off_seconds = clocks.check(runtime)
     if off_seconds is not None and runtime.clock_is_off.is_set():
         return _stand_aside(runtime, worker, off_seconds)
-    is_full = [run(step) if run else step(runtime) for step in STEPS]
+    # Not the rest of them once the process is to end: an echo and then look-ups take longer than it has.
+    is_full = [run(step) if run else step(runtime) for step in STEPS if not runtime.stopping.is_set()]
     return _look_ahead(runtime, worker, off_seconds, is_full=any(is_full))
 
 

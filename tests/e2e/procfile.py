@@ -85,10 +85,10 @@ class Process:
 class Production:
     """PostgreSQL, Redis, the provider's sandbox, and of the Procfile `release`, one `web` and some `worker`s."""
 
-    def __init__(self, *, profile: str, workers: int, **settings: str) -> None:
+    def __init__(self, *, profile: str, workers: int, times: Mapping[str, str] = TIMES, **settings: str) -> None:
         self._profile = profile
         self._number = workers
-        self._settings = TIMES | OF_SANDBOX | settings
+        self._settings = {**times, **OF_SANDBOX, **settings}
         self._owned = ExitStack()
         self.workers: list[Process] = []
 

@@ -501,3 +501,29 @@ def test_a_provider_without_an_echo_is_not_ready_for_jobs_but_the_web_is(
         "the echo comes back; it is asked for at least once a minute",
     )
     assert "127.0.0.1" not in response.text
+
+
+def test_a_process_that_is_told_to_stop_during_an_echo_asks_for_no_task_after_it(
+    make_worker: Callable[..., Worker], clock: FrozenDateTimeFactory
+) -> None:
+    """One after the other they may take longer than a process has to end."""
+    worker, _ = make_worker()
+    provider = worker.providers[PROVIDER]
+    assert isinstance(provider, FakeProvider)
+    provider.can_read_back = True
+    sweep(worker)
+    submit(worker, "a")
+    drain(worker)
+    clock.tick(3601)  # both the next echo and the task are overdue
+
+    class ToldToStop(FakeOutside):
+        def ask(self, url: str, proof: str) -> str | None:
+            worker.stopping.set()
+            return super().ask(url, proof)
+
+    outside = ToldToStop()
+    sweep(replace(worker, outside=outside))
+    assert (len(outside.asked), provider.asked) == (1, [])
+    worker.stopping.clear()
+    sweep(worker)
+    assert provider.asked == ["task-1"]
