@@ -5,19 +5,17 @@ import hmac
 from datetime import timedelta
 from enum import StrEnum
 
-from flask import current_app, request, session
+from flask import current_app, session
 from pydantic import SecretStr
 
 from app import clock
+from app.admin import live
 from app.admin.context import runtime
 from app.admin.forgery import form_token
 from app.config import reveal
 
 LIFETIME = timedelta(hours=12)
 IDLE = timedelta(minutes=30)
-POLL = "X-Poll"
-"""The header of requests that a page sends by itself: they show, and are no sign that anybody looks."""
-
 _NOTED_AGAIN = timedelta(minutes=1)  # so that not every answer sets a cookie
 
 
@@ -70,8 +68,8 @@ def is_operator() -> bool:
 
 
 def keep() -> None:
-    """Note that whoever is logged in is still here, unless the page has asked by itself."""
-    if POLL not in request.headers and not _is_within("seen", _NOTED_AGAIN):
+    """Note that whoever is logged in is still here. A live part is fetched by the page, and is no sign of anybody."""
+    if not live.is_part() and not _is_within("seen", _NOTED_AGAIN):
         session["seen"] = clock.now().timestamp()
 
 

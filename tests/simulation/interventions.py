@@ -12,6 +12,7 @@ from app.providers.base import Submission
 from app.runtime import Runtime
 from app.services import budgets, matching, orphans, pausing
 from app.services import reparse as reparsing
+from app.services.audit import By
 from app.tokens import CallbackSubject
 from tests.factories import held
 from tests.simulation import acts
@@ -57,7 +58,7 @@ def expect_budgets_kept(world: World) -> None:
 def learn_to_read(world: World, runtime: Runtime) -> str:
     """From now on the text of every body is recognised; what was not before is read again."""
     world.provider.has_learned = True
-    report = reparsing.reparse(runtime, None, actor=OPERATOR)
+    report = reparsing.reparse(runtime, None, by=By(OPERATOR))
     return f"{report.completed} of {report.read}"
 
 
@@ -75,7 +76,7 @@ def match(world: World, runtime: Runtime, task: Task) -> str:
     found = [each.id for each in orphans.listing(runtime).items if each.sha256 == sha256]
     if not found:
         return "is not here"
-    said = _tried(lambda: matching.match(runtime, found[0], task.job_id, actor=OPERATOR, reason="it is"))
+    said = _tried(lambda: matching.match(runtime, found[0], task.job_id, by=By(OPERATOR, "it is")))
     if said == "done":
         world.ledger.remember(task)
     return said
