@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "resume": "app.cli.pause:resume",
     "budget": "app.cli.pause:budget",
     "verify": "app.cli.verify:verify",
+    "archive": "app.cli.archive:archive",
     "doctor": "app.cli.doctor:doctor",
     "web": "app.cli.web:web",
     "worker": "app.cli.worker:worker",

@@ -112,6 +112,17 @@ class Client:
                 file.write(chunk)
             return response.headers.get("X-Complete") == "true"
 
+    def save_manifest(self, batch_id: str, file: IO[bytes]) -> None:
+        """Write the signed manifest, as far as the batch is, to an open file."""
+        with self._answer("GET", f"/{quote(batch_id, safe='')}/manifest", stream=True) as response:
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                file.write(chunk)
+
+    def delete(self, batch_id: str) -> None:
+        """Remove a finished batch with all that it holds."""
+        with self._answer("DELETE", f"/{quote(batch_id, safe='')}"):
+            pass
+
     def __enter__(self) -> Self:
         return self
 
@@ -131,7 +142,7 @@ class Client:
             with self._session.request(
                 method, url, timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS), allow_redirects=False, **arguments
             ) as response:
-                if response.status_code not in (200, 201):
+                if response.status_code not in (200, 201, 202, 204):
                     raise click.ClickException("\n".join(_complaint(response)))
                 yield response
         except requests.RequestException as error:

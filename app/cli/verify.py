@@ -32,13 +32,7 @@ def verify(manifest: Path, results: Path | None) -> None:
 
     Exits 1 if anything is not as the manifest says.
     """
-    with ExitStack() as stack:
-        read = Manifest(stack.enter_context(manifest.open("rb")))
-        told = stack.enter_context(results.open("rb")) if results else None
-        try:
-            faults = [*_compared(read.entries(), told), *read.faults()]
-        except (ValueError, LookupError, TypeError) as error:
-            raise click.ClickException(f"this is no manifest, or these are no results: {error!r}") from error
+    read, faults = examined(manifest, results)
     for fault in faults[:_SHOWN]:
         click.echo(fault)
     if len(faults) > _SHOWN:
@@ -46,6 +40,21 @@ def verify(manifest: Path, results: Path | None) -> None:
     is_signed = _is_signed(read.end)
     click.echo(f"{read.end['batch_id']}: {read.jobs} jobs, {read.end['open']} of them open; {_SIGNATURES[is_signed]}")
     sys.exit(1 if faults or is_signed is False else 0)
+
+
+def examined(path: Path, results: Path | None) -> "tuple[Manifest, list[str]]":
+    """A manifest that was read to its end, and what is wrong with it or with these results.
+
+    Raises:
+        click.ClickException: these are no such files.
+    """
+    with ExitStack() as stack:
+        read = Manifest(stack.enter_context(path.open("rb")))
+        told = stack.enter_context(results.open("rb")) if results else None
+        try:
+            return read, [*_compared(read.entries(), told), *read.faults()]
+        except (ValueError, LookupError, TypeError) as error:
+            raise click.ClickException(f"this is no manifest, or these are no results: {error!r}") from error
 
 
 class Manifest:

@@ -122,3 +122,31 @@ def test_the_key_of_the_data_directory_is_found(
     monkeypatch.chdir(up.process.folder)
     found = CliRunner().invoke(hivebatch, submit)
     assert found.exit_code == 0, found.stderr
+
+
+def test_a_batch_is_archived_as_files_that_prove_themselves_and_then_removed(
+    up: Up, jobs: Path, tmp_path: Path
+) -> None:
+    batch_id = run(up, "submit", str(jobs)).stdout.strip()
+    run(up, "watch", batch_id)
+    told = run(up, "results", batch_id).stdout
+    kept = run(up, "archive", batch_id, "kept")
+    assert kept.exit_code == 0, kept.stderr
+    assert up.batch(batch_id)["status"] == "completed"
+    removed = run(up, "archive", batch_id, "kept", "--delete")
+    assert removed.stdout.endswith(f"{batch_id} is removed from the service.\n"), removed.stderr
+    assert up.request("GET", f"/api/batches/{batch_id}").status_code == 404
+    results, manifest = (tmp_path / "kept" / f"{batch_id}.{name}.jsonl" for name in ("results", "manifest"))
+    assert results.read_text() == told
+    assert run(up, "verify", str(manifest), "--results", str(results)).exit_code == 0
+    results.write_text(told.replace("river", "brook"))
+    assert run(up, "verify", str(manifest), "--results", str(results)).exit_code == 1
+
+
+def test_a_batch_with_open_jobs_is_not_archived(up: Up, tmp_path: Path) -> None:
+    batch_id = up.submit({str(number): "Name a river." for number in range(3000)})
+    refused = run(up, "archive", batch_id, "kept", "--delete")
+    assert refused.exit_code == 1
+    assert "has open jobs; nothing was written or removed" in refused.stderr
+    assert not (tmp_path / "kept").exists()
+    assert up.request("POST", f"/api/batches/{batch_id}/cancel").status_code == 200
