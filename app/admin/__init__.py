@@ -7,17 +7,22 @@ from flask import Flask
 
 from app.admin import (  # noqa: F401 - their routes join the blueprint
     actions,
+    auditlog,
     batches,
     brakes,
+    deliveries,
     failures,
     formats,
     headers,
     joblist,
+    keys,
     login,
     orphans,
     overview,
     search,
+    system,
     views,
+    webhooks,
 )
 from app.admin.blueprint import admin
 from app.config import Settings
@@ -32,6 +37,7 @@ def register_admin(app: Flask) -> None:
     runtime: Runtime = app.extensions["hivebatch"]
     app.config.update(_cookie(runtime.settings))
     login.post_guard(app)
+    system.open_surgery(app)
     app.after_request(headers.harden)
     app.register_blueprint(admin)
 

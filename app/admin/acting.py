@@ -17,6 +17,10 @@ def by() -> By:
 
 
 def reason() -> str | None:
-    """The field `reason` on one line, as much as is kept of it; None if it says nothing."""
-    given = " ".join(request.form.get("reason", "").replace("\x00", " ").split())
-    return given[:MAX_REASON_CHARS] or None
+    """The field `reason`, as much as is kept of it; None if it says nothing."""
+    return field("reason")[:MAX_REASON_CHARS] or None
+
+
+def field(name: str) -> str:
+    """A field of the form on one line; empty if there is none. U+0000, which no database keeps, becomes a space."""
+    return " ".join(request.form.get(name, "").replace("\x00", " ").split())

@@ -57,11 +57,20 @@ def pretty(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
 
 
+def told(value: object) -> str:
+    """A detail of an action in a line."""
+    if isinstance(value, list):
+        return ", ".join(map(told, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
 def _plain(value: object) -> object:
     return dict(value) if isinstance(value, Mapping) else str(value)
 
 
-_FILTERS: tuple[Callable[..., object], ...] = (ago, utc, duration, number, money, pretty, segments, sign)
+_FILTERS: tuple[Callable[..., object], ...] = (ago, utc, duration, number, money, pretty, segments, sign, told)
 _GLOBALS: tuple[Callable[..., object], ...] = (
     form_token,
     has_page,

@@ -53,6 +53,19 @@ _SIGNS = {
     "conflict": Sign("✕", "bad"),
     "invalid": Sign("✕", "bad"),
     "orphan": Sign("?", "warn"),
+    # deliveries and endpoints of webhooks
+    "pending": Sign("◐", "wait"),
+    "delivered": Sign("✓", "good"),
+    "enabled": Sign("✓", "good"),
+    "failing": Sign("!", "warn"),
+    "disabled": Sign("⊘", "off"),
+    # API keys
+    "active": Sign("✓", "good"),
+    "ending": Sign("!", "warn"),
+    "revoked": Sign("⊘", "off"),
+    # the doctor's findings
+    "well": Sign("✓", "good"),
+    "wrong": Sign("✕", "bad"),
 }
 
 

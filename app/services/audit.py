@@ -28,7 +28,7 @@ def add(connection: Connection, now: datetime, by: By, action: str, subject: str
     audit.add(connection, now, by.actor, action, subject, details | said)
 
 
-def note(runtime: Runtime, by: By, action: str, subject: str) -> None:
+def note(runtime: Runtime, by: By, action: str, subject: str, **details: Any) -> None:
     """Record what changes no row: that somebody came in, or is about to see texts.
 
     Raises:
@@ -36,4 +36,4 @@ def note(runtime: Runtime, by: By, action: str, subject: str) -> None:
     """
     now = runtime.moment().now
     with runtime.database.transaction() as connection:
-        add(connection, now, by, action, subject)
+        add(connection, now, by, action, subject, **details)

@@ -1,5 +1,6 @@
 """Deliveries by hand: look at them, send one again or all that failed or are missing, and try an endpoint out."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from app.services.audit import By, by_owner
 from app.services.deliveries import LEASE, attempt
 from app.services.status import read_cursor
 from app.services.views import Page
-from app.services.webhookviews import DeliveryDetail, DeliveryView, delivery_view, try_view
+from app.services.webhookviews import COUNTED, DeliveryDetail, DeliveryView, Outlook, delivery_view, try_view
 from app.states import DeliveryState, EventType
 from app.store import deliveries, events
 
@@ -36,6 +37,13 @@ def log(
         rows = deliveries.page(connection, endpoint_id, state, before, limit + 1)
     views = tuple(map(delivery_view, rows[:limit]))
     return Page(views, show("delivery", views[-1].id) if len(rows) > limit else None)
+
+
+def outlooks(runtime: Runtime, endpoint_ids: Iterable[UUID]) -> Mapping[UUID, Outlook]:
+    """What is on its way to each of these endpoints, and what was given up."""
+    with runtime.database.reading() as connection:
+        found = {each: deliveries.outlook(connection, each, COUNTED) for each in endpoint_ids}
+    return {each: Outlook(row.pending, row.failed, row.next_at) for each, row in found.items()}
 
 
 def get(runtime: Runtime, owner: str | None, delivery_id: UUID) -> DeliveryDetail:

@@ -7,6 +7,9 @@ from uuid import UUID
 
 from app.states import DeliveryState, EventType
 
+COUNTED = 1000
+"""As far as anybody counts what waits for an endpoint: beyond, more is as bad."""
+
 
 @dataclass(frozen=True, slots=True)
 class EndpointView:
@@ -30,6 +33,15 @@ class EndpointView:
     not_before: datetime | None
     disabled_at: datetime | None
     disabled_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is on its way to an endpoint, what was given up, both up to `COUNTED`, and when the next is tried."""
+
+    pending: int
+    failed: int
+    next_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

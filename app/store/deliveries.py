@@ -103,6 +103,21 @@ def due(connection: Connection, now: datetime, limit: int) -> tuple[int, datetim
     return number, next_at
 
 
+def outlook(connection: Connection, endpoint_id: UUID, most: int) -> Row[Any]:
+    """How many deliveries to an endpoint are `pending`, and how many have `failed`, up to `most` of each; and when the
+    `next_at` of the pending ones is due."""
+    of_endpoint = deliveries.c.endpoint_id == endpoint_id
+    pending = select(deliveries.c.due_at).where(of_endpoint, _IS_PENDING)
+    failed = select(deliveries.c.id).where(of_endpoint, deliveries.c.state == literally(DeliveryState.FAILED))
+    columns = [
+        select(func.count()).select_from(found.limit(most).subquery()).scalar_subquery().label(name)
+        for name, found in (("pending", pending), ("failed", failed))
+    ]
+    next_at = pending.order_by(deliveries.c.due_at).limit(1).scalar_subquery()
+    query: Select[Any] = select(*columns, next_at.label("next_at"))
+    return connection.execute(query).one()
+
+
 def again(connection: Connection, delivery_ids: Sequence[UUID], now: datetime) -> None:
     """Put deliveries on their way once more, with all of their tries; those that are on their way are due now."""
     chosen = update(deliveries).where(deliveries.c.id.in_(delivery_ids))

@@ -35,3 +35,10 @@ def clock(connection: Connection) -> datetime | None:
         return None
     found: datetime = connection.execute(select(func.clock_timestamp(type_=DateTime(timezone=True)))).scalar_one()
     return found
+
+
+def version(connection: Connection) -> str:
+    """The version of the database's own software."""
+    asked = "SELECT sqlite_version()" if connection.dialect.name == "sqlite" else "SHOW server_version"
+    found: str = connection.execute(text(asked)).scalar_one()
+    return found
