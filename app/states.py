@@ -31,8 +31,8 @@ class AttemptState(StrEnum):
     FAILED = "failed"  # the provider refused it for good, or its task failed
     TIMED_OUT = "timed_out"  # no callback in time
     REFUSED = "refused"  # certainly not accepted; does not count
-    CANCELLED = "cancelled"  # its job was cancelled meanwhile
-    SUPERSEDED = "superseded"  # another attempt's result came first
+    CANCELLED = "cancelled"  # its job was cancelled meanwhile, or given up by an operator
+    SUPERSEDED = "superseded"  # another result came first
 
 
 OPEN_JOB_STATES = (JobState.QUEUED, JobState.SUBMITTING, JobState.WAITING)

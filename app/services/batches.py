@@ -1,24 +1,22 @@
 """What an owner can do with a batch that exists: cancel it, retry it, remove it."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from app.db import Connection
 from app.errors import Conflict, InvalidInput, Problem
 from app.ids import show
 from app.runtime import Runtime
-from app.services import audit, budgets, finalizing, removal, salvage, sweeps
+from app.services import audit, budgets, finalizing, removal, retries, sweeps
 from app.services.audit import By, by_owner
 from app.services.moves import Moved, move
 from app.services.status import find_batch, lock_batch
 from app.services.views import RetryReport
 from app.states import OPEN_JOB_STATES, JobState, Outcome
 from app.store import batches, jobs
-from app.transitions import Cancelled, Event, Retried
+from app.transitions import Cancelled, Event
 
-_CHUNK = 100  # a retry reads whole bodies again
+_CHUNK = 100
 
 
 def cancel(
@@ -110,8 +108,8 @@ def retry(
         batch = find_batch(connection, owner, batch_id)
         chosen = _chosen(connection, batch_id, custom_ids)
     done, by = RetryReport(0, 0), by or by_owner(owner)
-    for start in range(0, len(chosen), _CHUNK):
-        part = _retry_chunk(runtime, batch_id, chosen[start : start + _CHUNK], by, is_first=start == 0)
+    for start in range(0, len(chosen), retries.CHUNK):
+        part = _retry_chunk(runtime, batch_id, chosen[start : start + retries.CHUNK], by, is_first=start == 0)
         done = RetryReport(done.queued + part.queued, done.salvaged + part.salvaged)
     finalizing.finalize(runtime, [batch_id])
     budgets.enforce(runtime, [batch_id])
@@ -120,10 +118,9 @@ def retry(
 
 
 def _chosen(connection: Connection, batch_id: UUID, custom_ids: Sequence[str] | None) -> Sequence[UUID]:
-    retryable = (JobState.FAILED, JobState.CANCELLED)
     if custom_ids is None:
-        return jobs.in_states(connection, batch_id, retryable)
-    return _named(connection, batch_id, custom_ids, retryable, "retried")
+        return jobs.in_states(connection, batch_id, retries.RETRYABLE)
+    return _named(connection, batch_id, custom_ids, retries.RETRYABLE, "retried")
 
 
 def _named(
@@ -147,28 +144,10 @@ def _applied(moved: Moved) -> int:
 
 
 def _retry_chunk(runtime: Runtime, batch_id: UUID, job_ids: Sequence[UUID], by: By, *, is_first: bool) -> RetryReport:
-    """One chunk in one transaction, which opens the batch too: it may have been finalized since the last chunk."""
+    """One chunk in one transaction."""
     moment = runtime.moment()
     with runtime.database.transaction() as connection:
-        batch = batches.lock(connection, [batch_id]).get(batch_id)
-        if batch is None or (batch.cancel_requested_at is not None and not is_first):
-            return RetryReport(0, 0)
-        jobs.lock(connection, job_ids)  # all of them, in order, before the few that are salvaged
-        salvaged = len(salvage.complete(connection, salvage.find(runtime, connection, job_ids), moment))
-        events: list[tuple[UUID, Event]] = [(job_id, Retried(batch.max_attempts)) for job_id in job_ids]
-        moved = move(connection, events, moment)
-        queued = _applied(moved)
-        if queued or salvaged:
-            _reopen(connection, batch, moment.now, is_first=is_first)
+        done = retries.requeue(runtime, connection, job_ids, moment, begun=frozenset() if is_first else {batch_id})
         if is_first:
             audit.add(connection, moment.now, by, "batch.retry", show("batch", batch_id))
-    return RetryReport(queued, salvaged)
-
-
-def _reopen(connection: Connection, batch: Any, now: datetime, *, is_first: bool) -> None:
-    values: dict[str, object] = {"finalized_at": None, "cancel_requested_at": None}
-    if batch.expires_at <= now:
-        values["expires_at"] = now + timedelta(seconds=batch.lifetime_seconds)
-    if is_first or batch.finalized_at is not None:  # so that a round ends once
-        values["round"] = batch.round + 1
-    batches.change(connection, batch.id, **values)
+    return RetryReport(len(done.queued), len(done.salvaged))

@@ -1,6 +1,6 @@
 """Lists of jobs of all batches, by what is asked of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -86,6 +86,19 @@ def listing(runtime: Runtime, asked: JobFilter, cursor: str | None, limit: int) 
     )
     next_cursor = None if found.end is None else places.write(wanted.order, found.end)
     return JobList(items, next_cursor, wanted.order, is_cut=next_cursor is not None and len(items) < limit)
+
+
+def ids(runtime: Runtime, asked: JobFilter, cursor: str | None, limit: int) -> tuple[Sequence[UUID], str | None]:
+    """As `listing`, but for the ids alone, and where to go on.
+
+    Raises:
+        InvalidInput: an unknown state, or `cursor` is none of this list's.
+    """
+    with runtime.database.reading() as connection:
+        wanted = wanted_by(runtime, connection, asked)
+        found = joblists.look(connection, wanted, places.read(wanted.order, cursor), limit)
+    next_cursor = None if found.end is None else places.write(wanted.order, found.end)
+    return [row.id for row in found.rows], next_cursor
 
 
 def matching(runtime: Runtime, asked: JobFilter) -> Matching:

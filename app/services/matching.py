@@ -13,8 +13,9 @@ from app.services import audit, finalizing
 from app.services.audit import By
 from app.services.moves import move_cases
 from app.services.orphans import find
+from app.services.status import lock_job
 from app.states import Case, Outcome
-from app.store import attempts, batches, figures, jobs, orphans, results
+from app.store import attempts, figures, orphans, results
 from app.transitions import Matched
 
 
@@ -34,7 +35,7 @@ def match(runtime: Runtime, callback_id: UUID, job_id: UUID, *, by: By, despite_
         raise Conflict(f"The body says that it is for '{named[:80]}', another job; it takes saying so to match it.")
     moment = runtime.moment()
     with runtime.database.transaction() as connection:
-        batch, case = _locked(connection, job_id)
+        batch, case = lock_job(connection, job_id)
         attempt_id = _attempt_of(connection, case, orphan, answer.origin)
         task_id = next(iter(answer.origin.task_ids), None)
         event = Matched(attempt_id, task_id, answer.cost_nano)
@@ -64,16 +65,6 @@ def _answer(runtime: Runtime, orphan: Any) -> Answer:
             raise Conflict(f"It holds no answer, but a failure: {code}.")
         case Unreadable(reason=reason):
             raise Conflict(f"No answer can be read in it: {reason}")
-
-
-def _locked(connection: Connection, job_id: UUID) -> tuple[Any, Case]:
-    """The batch and the job, locked in this order."""
-    row = jobs.get(connection, None, job_id)
-    batch = batches.lock(connection, [row.batch_id]).get(row.batch_id) if row is not None else None
-    case = jobs.lock(connection, [job_id]).get(job_id)
-    if batch is None or case is None:
-        raise NotFound("job", show("job", job_id))
-    return batch, case
 
 
 def _attempt_of(connection: Connection, case: Case, orphan: Any, origin: Origin) -> UUID:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
+from app.errors import NotFound
 from app.ids import show
 from app.runtime import Runtime
 from app.services import audit, salvage
@@ -31,6 +32,21 @@ def reparse(runtime: Runtime, batch_id: UUID | None, *, by: By, is_dry_run: bool
         read += len(job_ids)
         completed += len(found) if is_dry_run else _complete(runtime, chosen, found, by)
     return ReparseReport(read, completed)
+
+
+def reparse_job(runtime: Runtime, job_id: UUID, by: By) -> ReparseReport:
+    """The same for one job.
+
+    Raises:
+        NotFound: no such job.
+    """
+    with runtime.database.reading() as connection:
+        row = jobs.get(connection, None, job_id)
+        if row is None:
+            raise NotFound("job", show("job", job_id))
+        is_unread = _is_unrecognised(row.state, row.error_code)
+        found = salvage.find(runtime, connection, [job_id]) if is_unread else {}
+    return ReparseReport(int(is_unread), _complete(runtime, row.batch_id, found, by))
 
 
 def _chunks(runtime: Runtime, batch_id: UUID | None) -> Iterator[tuple[UUID, Sequence[UUID]]]:
@@ -67,5 +83,5 @@ def _complete(runtime: Runtime, batch_id: UUID, found: Mapping[UUID, salvage.Fou
     return len(completed)
 
 
-def _is_unrecognised(state: JobState, code: str | None) -> bool:
-    return state is JobState.FAILED and code == NOT_RECOGNISED
+def _is_unrecognised(state: str, code: str | None) -> bool:
+    return state == JobState.FAILED and code == NOT_RECOGNISED

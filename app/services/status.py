@@ -12,7 +12,7 @@ from app.runtime import Runtime
 from app.services import expectations
 from app.services.shown import attempt_view, batch_view, callback_view, job_view, result_view
 from app.services.views import BatchView, JobDetail, JobView, Page
-from app.states import JobState
+from app.states import Case, JobState
 from app.store import attempts as attempt_rows
 from app.store import batches as batch_rows
 from app.store import callbacks as callback_rows
@@ -152,6 +152,16 @@ def lock_batch(connection: Connection, owner: str | None, batch_id: UUID) -> Any
     if batch is None or owner not in (None, batch.owner):
         raise NotFound("batch", ids.show("batch", batch_id))
     return batch
+
+
+def lock_job(connection: Connection, job_id: UUID) -> tuple[Any, Case]:
+    """The row of a job's batch, and the job with its attempts, locked in this order. Raises NotFound: no such job."""
+    row = job_rows.get(connection, None, job_id)
+    batch = batch_rows.lock(connection, [row.batch_id]).get(row.batch_id) if row is not None else None
+    case = job_rows.lock(connection, [job_id]).get(job_id)
+    if batch is None or case is None:
+        raise NotFound("job", ids.show("job", job_id))
+    return batch, case
 
 
 def read_states(names: Sequence[str]) -> Sequence[JobState]:

@@ -168,6 +168,12 @@ def failed_with(connection: Connection, batch_id: UUID, code: str, after: int, l
     return connection.execute(query.order_by(jobs.c.position).limit(limit)).all()
 
 
+def batches_of(connection: Connection, job_ids: Iterable[UUID]) -> Mapping[UUID, UUID]:
+    """The batch of each of these jobs, in the order of their ids; those that don't exist are left out."""
+    query = select(jobs.c.id, jobs.c.batch_id).where(jobs.c.id.in_(list(job_ids))).order_by(jobs.c.id)
+    return {row.id: row.batch_id for row in connection.execute(query)}
+
+
 def batches_with_failed(connection: Connection, code: str) -> Sequence[UUID]:
     """The batches that have such jobs. It reads all jobs that failed."""
     query = select(jobs.c.batch_id).distinct().where(jobs.c.state == JobState.FAILED, jobs.c.error_code == code)

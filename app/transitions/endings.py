@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from app.states import AttemptState, Case, JobState, Outcome
-from app.transitions.events import AlarmRang, Cancelled, Expired, OutcomeUnknown, Retried
+from app.transitions.events import AlarmRang, Cancelled, Expired, MarkedFailed, OutcomeUnknown, Retried
 from app.transitions.steps import Moment, Step, again_or_failed, close, close_open, ends, queues
 from app.transitions.submits import outcome_unknown
 
@@ -58,6 +58,14 @@ def expired(case: Case, event: Expired, moment: Moment) -> Step:
     case = close_open(case, AttemptState.TIMED_OUT, moment)
     ended = ends(case, JobState.FAILED, moment, "batch_expired", "The batch expired before this job was done.")
     return Step(ended, Outcome.APPLIED)
+
+
+def marked_failed(case: Case, event: MarkedFailed, moment: Moment) -> Step:
+    """m: any open state -> failed. As after any failure, an answer that comes yet completes the job."""
+    if not case.job.is_open:
+        return Step(case, Outcome.LATE)
+    case = close_open(case, AttemptState.CANCELLED, moment)
+    return Step(ends(case, JobState.FAILED, moment, "marked_failed", event.reason), Outcome.APPLIED)
 
 
 def retried(case: Case, event: Retried, moment: Moment) -> Step:

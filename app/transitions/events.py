@@ -141,6 +141,18 @@ class Matched:
     cost_nano: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AnsweredByHand:
+    """An operator has written the answer: no attempt's, so whatever the attempts are at is not waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedFailed:
+    """An operator gives the job up, and says why."""
+
+    reason: str
+
+
 Event = (
     Claimed
     | Acked
@@ -156,4 +168,6 @@ Event = (
     | Retried
     | Salvaged
     | Matched
+    | AnsweredByHand
+    | MarkedFailed
 )

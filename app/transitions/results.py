@@ -5,8 +5,8 @@ from uuid import UUID
 
 from app.ids import show
 from app.states import Attempt, AttemptState, Case, JobState, Outcome
-from app.transitions.events import Answered, Matched, Salvaged, StillRunning, TaskFailed
-from app.transitions.steps import Moment, Step, again_or_failed, close, ends, holds, survived
+from app.transitions.events import Answered, AnsweredByHand, Matched, Salvaged, StillRunning, TaskFailed
+from app.transitions.steps import Moment, Step, again_or_failed, close, close_open, ends, holds, survived
 
 
 def answered(case: Case, event: Answered, moment: Moment) -> Step:
@@ -37,6 +37,15 @@ def matched(case: Case, event: Matched, moment: Moment) -> Step:
     if event.cost_nano is not None:
         case = case.with_attempt(event.attempt_id, cost_nano=event.cost_nano)
     return Step(_completes(case, event.attempt_id, moment.now), Outcome.APPLIED)
+
+
+def answered_by_hand(case: Case, event: AnsweredByHand, moment: Moment) -> Step:
+    """m: any but completed -> completed, by an answer that somebody wrote. None of its attempts won, so none is paid
+    for usefully, and what still comes for one is late."""
+    if case.job.state is JobState.COMPLETED:
+        return Step(case, Outcome.LATE)
+    case = close_open(case, AttemptState.SUPERSEDED, moment)
+    return Step(ends(case, JobState.COMPLETED, moment, None, None), Outcome.APPLIED)
 
 
 def task_failed(case: Case, event: TaskFailed, moment: Moment) -> Step:

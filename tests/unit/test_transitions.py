@@ -16,10 +16,12 @@ from app.transitions import (
     Acked,
     AlarmRang,
     Answered,
+    AnsweredByHand,
     Cancelled,
     Claimed,
     Event,
     Expired,
+    MarkedFailed,
     Matched,
     Moment,
     OutcomeUnknown,
@@ -141,6 +143,8 @@ EVENTS: dict[str, Callable[[UUID], Event]] = {
     "retried": lambda _: Retried(2),
     "salvaged": Salvaged,
     "matched by hand": Matched,
+    "answered by hand": lambda _: AnsweredByHand(),
+    "marked failed": lambda _: MarkedFailed("it hangs"),
 }
 
 # event: stage: job state and state of the attempt that was current. What isn't named is late.
@@ -194,6 +198,20 @@ MOVES: dict[str, dict[str, str]] = {
         "unknown": "completed completed",
         "failed": "completed completed",
         "cancelled": "completed completed",
+    },
+    "answered by hand": {
+        "queued": "completed timed_out",
+        "submitting": "completed superseded",
+        "waiting": "completed superseded",
+        "unknown": "completed superseded",
+        "failed": "completed failed",
+        "cancelled": "completed cancelled",
+    },
+    "marked failed": {
+        "queued": "failed timed_out",
+        "submitting": "failed cancelled",
+        "waiting": "failed cancelled",
+        "unknown": "failed cancelled",
     },
 }
 EACH = [pytest.param(event, stage, id=f"{event}-{stage}") for event in EVENTS for stage in STAGES]
@@ -643,9 +661,32 @@ def test_nothing_is_changed_in_place(stage: str) -> None:
     assert (case.job, dict(case.attempts)) == (job, attempts)
 
 
+# --- m: by hand ---
+
+
+def test_an_answer_that_comes_after_one_that_was_written_is_late_and_still_tells_what_it_cost() -> None:
+    case = apply(waiting(), AnsweredByHand(), 5)
+    step = transition(case, Answered(current_id(case), ("task-1",), cost_nano=7), at(6))
+    assert (step.outcome, step.case.job) == (Outcome.LATE, case.job)
+    assert (current(step.case).state, current(step.case).cost_nano) == (AttemptState.SUPERSEDED, 7)
+
+
+def test_a_job_that_was_never_submitted_is_answered_by_hand_without_an_attempt() -> None:
+    case = apply(new_job(), AnsweredByHand(), 5)
+    assert (case.job.state, case.job.attempts, case.attempts) == (JobState.COMPLETED, 0, {})
+    assert transition(case, Claimed(uuid4(), "hive_v2"), at(6)).outcome is Outcome.LATE
+
+
+def test_a_job_that_is_marked_failed_says_why_and_takes_an_answer_that_comes_yet() -> None:
+    case = apply(waiting(), MarkedFailed("it hangs"), 5)
+    assert (case.job.error_code, case.job.error_message) == ("marked_failed", "it hangs")
+    assert apply(case, Answered(current_id(case)), 6).job.state is JobState.COMPLETED
+
+
 # --- what always holds ---
 
-FOR_AN_ATTEMPT = [name for name in EVENTS if name not in {"claimed", "alarm rang", "cancelled", "expired", "retried"}]
+OF_A_JOB = {"claimed", "alarm rang", "cancelled", "expired", "retried", "answered by hand", "marked failed"}
+FOR_AN_ATTEMPT = [name for name in EVENTS if name not in OF_A_JOB]
 HISTORY = st.lists(
     st.tuples(st.sampled_from(list(EVENTS)), st.integers(0, 9), st.floats(0, 70), st.sampled_from([None, "task-1"])),
     max_size=40,
@@ -673,11 +714,11 @@ def test_whatever_happens_in_whatever_order_the_rules_hold(
             continue
         attempt_id = known[which % len(known)].id if known else uuid4()
         step = transition(case, told(name, attempt_id, task_id), at(seconds))
-        assert_rules(case, step.case)
+        assert_rules(case, step.case, winners=int(name != "answered by hand"))
         case = step.case
 
 
-def assert_rules(before: Case, after: Case) -> None:
+def assert_rules(before: Case, after: Case, *, winners: int) -> None:
     job, attempts = after.job, list(after.attempts.values())
     open_attempts = [attempt for attempt in attempts if attempt.is_open]
     assert len(open_attempts) <= 1
@@ -688,10 +729,14 @@ def assert_rules(before: Case, after: Case) -> None:
     assert job.attempts == sum(attempt.state is not AttemptState.REFUSED for attempt in attempts)
     assert all(attempt.is_open == (attempt.finished_at is None) for attempt in attempts)
     completed = [attempt for attempt in attempts if attempt.state is AttemptState.COMPLETED]
-    assert len(completed) == (job.state is JobState.COMPLETED)
+    if job.state is not JobState.COMPLETED:
+        assert not completed
+    elif before.job.state is not JobState.COMPLETED:
+        assert len(completed) == winners
     assert job.attempts <= job.max_attempts or job.state is JobState.COMPLETED
     if before.job.state is JobState.COMPLETED:
         assert job == before.job
+        assert {each.id: each.state for each in attempts} == {each.id: each.state for each in before.attempts.values()}
 
 
 def test_a_body_that_gives_its_task_two_ids_is_a_conflict() -> None:

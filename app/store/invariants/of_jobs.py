@@ -13,6 +13,9 @@ from app.store.invariants.scope import Invariant, Scope, first_of
 CLOCKS_DIFFER_SECONDS = 2.0  # by which the machines that write these times may be apart
 
 NO_ATTEMPT = "none"
+_WITH_ATTEMPTS_LEFT = ("batch_expired", "marked_failed")
+"""The errors of jobs that somebody, or the time, ended."""
+
 _GIVEN_UP: frozenset[str] = frozenset(
     {AttemptState.FAILED, AttemptState.TIMED_OUT, AttemptState.REFUSED, AttemptState.CANCELLED}
 )
@@ -20,7 +23,7 @@ CURRENT: Mapping[JobState, frozenset[str]] = {
     JobState.QUEUED: frozenset({NO_ATTEMPT, *_GIVEN_UP}),
     JobState.SUBMITTING: frozenset({AttemptState.SUBMITTING}),
     JobState.WAITING: frozenset({AttemptState.WAITING, AttemptState.UNKNOWN}),
-    JobState.COMPLETED: frozenset({AttemptState.COMPLETED, AttemptState.SUPERSEDED, *_GIVEN_UP}),
+    JobState.COMPLETED: frozenset({NO_ATTEMPT, AttemptState.COMPLETED, AttemptState.SUPERSEDED, *_GIVEN_UP}),
     JobState.FAILED: frozenset({NO_ATTEMPT, *_GIVEN_UP}),
     JobState.CANCELLED: frozenset({NO_ATTEMPT, *_GIVEN_UP}),
 }
@@ -110,7 +113,7 @@ def _failed_for_a_reason(scope: Scope) -> Select[Any]:
         attempts.c.error_code == jobs.c.error_code,
         attempts.c.is_permanent.is_not(False),
     )
-    has_attempts_left = and_(jobs.c.attempts < jobs.c.max_attempts, jobs.c.error_code != "batch_expired")
+    has_attempts_left = and_(jobs.c.attempts < jobs.c.max_attempts, jobs.c.error_code.not_in(_WITH_ATTEMPTS_LEFT))
     reason = first_of(
         (jobs.c.error_code.is_(None), "it failed and says nothing of why"),
         (and_(has_attempts_left, not_(is_permanent)), "it failed of " + jobs.c.error_code + " with attempts left"),
@@ -172,7 +175,8 @@ OF_JOBS = (
     ),
     Invariant(
         "failed_for_a_reason",
-        "A job has failed only of a permanent error, with its attempts used up, or when its batch expired.",
+        "A job has failed only of a permanent error, with its attempts used up, when its batch expired, or as an "
+        "operator said.",
         "job",
         _failed_for_a_reason,
     ),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, String, and_, cast, func, not_, select
+from sqlalchemy import Select, String, and_, case, cast, func, not_, select
 
 from app.models import attempts, callbacks, job_results, jobs
 from app.states import AttemptState, JobState
@@ -15,10 +15,13 @@ def _completed_has_one_result(scope: Scope) -> Select[Any]:
     is_completed = jobs.c.state == JobState.COMPLETED
     winners = func.count(attempts.c.id)
     has_result = job_results.c.job_id.is_not(None)
+    # What somebody wrote is no attempt's: such a result names its own body in the place of one.
+    is_written = and_(job_results.c.source == "operator", job_results.c.attempt_id == job_results.c.callback_id)
+    expected = case((is_written, 0), else_=1)
     reason = first_of(
         (and_(is_completed, not_(has_result)), "it is completed and has no result"),
         (and_(has_result, not_(is_completed)), "it has a result and is " + jobs.c.state),
-        (and_(is_completed, winners != 1), cast(winners, String) + " of its attempts are completed"),
+        (and_(is_completed, winners != expected), cast(winners, String) + " of its attempts are completed"),
         (
             func.max(cast(attempts.c.id, String)) != cast(job_results.c.attempt_id, String),
             "its result is that of another attempt than the completed one",
@@ -63,14 +66,15 @@ def _results_have_their_source(scope: Scope) -> Select[Any]:
 OF_RESULTS = (
     Invariant(
         "completed_has_one_result",
-        "A completed job has exactly one result, that of its one completed attempt; any other job has none.",
+        "A completed job has exactly one result, that of its one completed attempt, or one that an operator wrote; any "
+        "other job has none.",
         "job",
         _completed_has_one_result,
     ),
     Invariant(
         "results_have_their_source",
-        "A result was read from a body that is kept, came for its attempt (or was matched to its job by an operator) "
-        "and has the hash noted beside the result.",
+        "A result was read from a body that is kept, came for its attempt (or was matched to its job, or written, by "
+        "an operator) and has the hash noted beside the result.",
         "job",
         _results_have_their_source,
     ),
