@@ -11,7 +11,20 @@ from tests.e2e.processes import Up
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-PATHS = ("/", "/batches", "/batches/{batch}", "/jobs/{job}")
+PATHS = (
+    "/",
+    "/batches",
+    "/batches/{batch}",
+    "/jobs",
+    "/jobs?state=failed",
+    "/jobs/{job}",
+    "/search?q=nowhere",
+    "/webhooks",
+    "/keys",
+    "/audit",
+    "/system",
+    "/nothing-here",
+)
 
 
 @pytest.fixture(scope="module")

@@ -164,6 +164,10 @@ class Up:
         headers = {"Authorization": f"Bearer {self.key}"}
         return requests.request(method, self.url + path, headers=headers, timeout=20, **arguments)
 
+    def with_key(self, key: str) -> requests.Response:
+        """The list of batches, asked for with another key."""
+        return requests.get(f"{self.url}/api/batches", headers={"Authorization": f"Bearer {key}"}, timeout=20)
+
     def submit(self, prompts: Mapping[str, str]) -> str:
         """A batch of these prompts by custom_id; its id."""
         jobs = [{"custom_id": custom_id, "text_data": text} for custom_id, text in prompts.items()]
