@@ -19,6 +19,7 @@ from app.admin import (  # noqa: F401 - their routes join the blueprint
     login,
     orphans,
     overview,
+    providers,
     search,
     system,
     views,

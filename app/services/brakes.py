@@ -14,7 +14,7 @@ FRESH = timedelta(seconds=60)
 _ENDS = {
     ECHO_FAILED: "the echo comes back; it is asked for at least once a minute",
     SILENCE: "an answer comes; one job at a time is let through to find out",
-    "paused": "somebody resumes the batch",
+    "paused": "somebody resumes it",
     "budget": "the batch gets a higher budget",
     "key_refused": "an operator lifts the hold, or a worker starts with another key",
     "misconfigured": "an operator lifts the hold, or a worker starts with another URL of the provider",

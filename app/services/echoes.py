@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.db import Connection
+from app.errors import Conflict, NotFound
 from app.runtime import Runtime
-from app.services import brakes
+from app.services import audit, brakes
+from app.services.audit import By
 from app.services.brakes import ECHO_FAILED, SILENCE
 from app.store import holds, limits
 
@@ -52,6 +54,27 @@ def ask(runtime: Runtime) -> bool:
             for provider in taken:
                 _settle(runtime, provider, asked_at, wrong)
     return False
+
+
+def send(runtime: Runtime, provider: str, by: By) -> str | None:
+    """Ask at once, whether or not an echo is due: None if it came back, else what went wrong and holds the provider.
+
+    Raises:
+        NotFound: no such provider here.
+        Conflict: it needs no echo.
+    """
+    if provider not in runtime.providers:
+        raise NotFound("provider", provider)
+    if not runtime.settings.asks_for_echo(provider):
+        raise Conflict("This provider answers at once, or no echo is asked for by the settings.")
+    asked_at = runtime.moment().now
+    with runtime.database.transaction() as connection:
+        limits.lock(connection, provider, asked_at)
+        limits.put_echo_off(connection, provider, asked_at + LEASE)
+        audit.add(connection, asked_at, by, "echo.send", f"provider:{provider}")
+    wrong = _ask(runtime)
+    _settle(runtime, provider, asked_at, wrong)
+    return wrong
 
 
 def next_at(runtime: Runtime, connection: Connection) -> Sequence[datetime]:

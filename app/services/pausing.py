@@ -1,14 +1,14 @@
-"""Pausing: nothing more is submitted from a batch until it is resumed; what the provider has goes on."""
+"""Pausing: nothing more is submitted from a batch, or to a provider, until it is resumed; what was sent goes on."""
 
 from uuid import UUID
 
-from app.errors import Conflict
+from app.errors import Conflict, NotFound
 from app.ids import show
 from app.runtime import Runtime
 from app.services import announcements, audit
 from app.services.audit import By, by_owner
 from app.services.status import lock_batch
-from app.store import holds
+from app.store import holds, limits
 
 PAUSED = "paused"
 
@@ -51,3 +51,22 @@ def resume(runtime: Runtime, owner: str | None, batch_id: UUID, by: By | None = 
         if holds.lift(connection, "batch", shown, PAUSED):
             audit.add(connection, now, by or by_owner(owner), "batch.resume", shown)
     runtime.doorbell.ring(batch.provider)
+
+
+def pause_provider(runtime: Runtime, provider: str, by: By) -> bool:
+    """Submit nothing more to a provider until its hold is lifted; False: it was paused already, and nothing changes.
+
+    Raises:
+        NotFound: no such provider here.
+    """
+    if provider not in runtime.providers:
+        raise NotFound("provider", provider)
+    now, message = runtime.moment().now, by.reason or "No reason was given."
+    with runtime.database.transaction() as connection:
+        limits.lock(connection, provider, now)  # no claim is on its way when this returns
+        if holds.get(connection, "provider", provider, PAUSED) is not None:
+            return False
+        row = {"scope": "provider", "scope_id": provider, "reason": PAUSED, "message": message, "since": now}
+        holds.place(connection, row | {"until": None, "placed_by": by.actor})
+        audit.add(connection, now, by, "provider.pause", f"provider:{provider}")
+    return True

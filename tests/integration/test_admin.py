@@ -156,7 +156,7 @@ def test_a_batch_and_a_job_say_why_they_wait_and_not_once_they_are_over(page: Fl
         text = page.get(f"/admin/{path}").text
         assert "Why it waits" in text
         assert "The batch is held (operator): lunch &lt;script&gt;" in text
-        assert "Ends when somebody resumes the batch." in text
+        assert "Ends when somebody resumes it." in text
     _press(page, f"/admin/{paths[0]}/resume")
     _answer(runtime, batch_id, "an answer")
     assert not [path for path in paths if "Why it waits" in page.get(f"/admin/{path}").text]

@@ -44,7 +44,7 @@ def test_a_paused_batch_says_so_with_who_and_why(api: Rest, clock: FrozenDateTim
             "since": "2026-03-01T12:00:00Z",
             "until": None,
             "placed_by": "alice",
-            "ends": "somebody resumes the batch",
+            "ends": "somebody resumes it",
         }
     ]
     assert body_of(api.get(f"/api/batches/{shown}")) == batch

@@ -102,7 +102,7 @@ def test_a_job_whose_task_failed_backs_off(alive: Runtime) -> None:
 def test_a_paused_batch_names_who_paused_it_and_why(alive: Runtime) -> None:
     batch_id = submit(alive, "a")
     pausing.pause(alive, "alice", batch_id, "lunch")
-    assert only(alive, batch_id) == ("paused", "12:00:00", None, "somebody resumes the batch")
+    assert only(alive, batch_id) == ("paused", "12:00:00", None, "somebody resumes it")
     assert of_job(alive, batch_id)[0].message == "The batch is held (alice): lunch"
 
 
