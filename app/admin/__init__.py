@@ -14,15 +14,17 @@ from app.admin import (  # noqa: F401 - their routes join the blueprint
     failures,
     formats,
     headers,
+    jobactions,
     joblist,
+    jobpage,
     keys,
     login,
+    nothing,
     orphans,
     overview,
     providers,
     search,
     system,
-    views,
     webhooks,
 )
 from app.admin.blueprint import admin

@@ -1,4 +1,4 @@
-"""What the buttons do: one service call each, then back to the page that tells how it is now."""
+"""What the buttons of a batch do: one service call each, then back to the page that tells how it is now."""
 
 from flask import flash, redirect, url_for
 from werkzeug.wrappers import Response
@@ -40,7 +40,7 @@ def retry_batch(shown: str) -> Response:
             "refused",
         )
     else:
-        flash(_told(retried), "done")
+        flash(told(retried), "done")
     return redirect(url_for("admin.batch", shown=shown), 303)
 
 
@@ -52,21 +52,8 @@ def reparse_batch(shown: str) -> Response:
     return redirect(url_for("admin.batch", shown=shown), 303)
 
 
-@admin.post("/jobs/<shown>/retry")
-def retry_job(shown: str) -> Response:
-    """Queue one failed or cancelled job again."""
-    job_id = ids.read("job", shown)
-    job = status.job(runtime(), None, job_id).job
-    try:
-        retried = batches.retry(runtime(), None, job.batch_id, [job.custom_id], acting.by())
-    except Conflict as stale:
-        flash(f"Not retried: {stale} The job is {status.job(runtime(), None, job_id).job.state} now.", "refused")
-    else:
-        flash(_told(retried), "done")
-    return redirect(url_for("admin.job", shown=shown), 303)
-
-
-def _told(retried: RetryReport) -> str:
+def told(retried: RetryReport) -> str:
+    """What a retry did, in words."""
     if not retried.queued and not retried.salvaged:
         return "There was nothing to retry any more."
     parts = [f"{_jobs(retried.queued)} queued again."] if retried.queued else []

@@ -9,12 +9,17 @@ from flask import Blueprint, abort, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from app.admin import forgery, sessions
+from app.admin.context import runtime
 
 OPEN_ENDPOINTS = frozenset({"admin.login", "admin.sign_in", "admin.static"})
 OF_VIEWERS_TOO = frozenset({"admin.sign_out"})
 """What is no GET and changes nothing but the own login."""
 
 MAX_FORM_BYTES = 16_384
+MAX_TEXT_BYTES = 5_000_000
+"""As much as a field of a form that brings texts may hold."""
+
+_LARGE_FORMS: set[str] = set()
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,7 +31,7 @@ admin = Blueprint("admin", __name__, url_prefix="/admin", template_folder="templ
 def admit() -> Response | None:
     """Send strangers to the login, refuse viewers who want to change something and forged forms, whatever the route:
     a new one can't forget any of it."""
-    request.max_content_length = MAX_FORM_BYTES
+    _limit_form()
     is_change = request.method not in {"GET", "HEAD", "OPTIONS"}
     if request.endpoint not in OPEN_ENDPOINTS:
         if not sessions.is_signed_in():
@@ -37,6 +42,19 @@ def admit() -> Response | None:
     if is_change:
         forgery.refuse_forged()
     return None
+
+
+def brings_texts(view: Callable[P, T]) -> Callable[P, T]:
+    """For a form in which somebody writes or uploads texts: it may be as large as a request that brings jobs."""
+    _LARGE_FORMS.add(f"admin.{view.__name__}")
+    return view
+
+
+def _limit_form() -> None:
+    """Before anything is read of it."""
+    is_large = request.endpoint in _LARGE_FORMS
+    request.max_content_length = runtime().settings.max_body_bytes if is_large else MAX_FORM_BYTES
+    request.max_form_memory_size = MAX_TEXT_BYTES if is_large else MAX_FORM_BYTES
 
 
 def operators_only(view: Callable[P, T]) -> Callable[P, T]:

@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from flask import render_template, request
 
 from app import clock
-from app.admin import charts
+from app.admin import charts, jobcode
 from app.admin.signs import BAR_ORDER
 from app.admin.timeline import timeline
 from app.config import Settings
 from app.services import clocks
 from app.services.overviews import Overview
+from app.services.reparse import NOT_RECOGNISED
+from app.services.retries import RETRYABLE
 from app.services.views import BatchView, JobDetail, JobView, Page, Readiness, ReasonView
 from app.states import OPEN_JOB_STATES, JobState
 
@@ -66,17 +68,24 @@ def batch(view: BatchView, jobs: Page[JobView], states: Sequence[str], reasons: 
     )
 
 
-def job(detail: JobDetail, reasons: Sequence[ReasonView] = ()) -> str:
-    """One job: what it waits for, what happened to it, what was asked and what was answered."""
-    can_retry = detail.job.state in {JobState.FAILED, JobState.CANCELLED}
+def job(detail: JobDetail, batch: BatchView, reasons: Sequence[ReasonView] = (), *, with_texts: bool = False) -> str:
+    """One job: what it waits for, what happened to it, and, if it is asked for, what it asks and was answered."""
+    state, base_url = detail.job.state, request.host_url.rstrip("/")
     return render_template(
         "admin/job.html",
         detail=detail,
         job=detail.job,
+        batch=batch,
         reasons=reasons,
         entries=timeline(detail),
-        can_retry=can_retry,
+        can_retry=state in RETRYABLE,
+        can_reparse=state == JobState.FAILED and detail.job.error_code == NOT_RECOGNISED,
+        is_open=state in OPEN_JOB_STATES,
+        with_texts=with_texts,
         cut_chars=CUT_CHARS,
+        raw=jobcode.as_json(detail),
+        asking=jobcode.asking(base_url, detail),
+        submitting=jobcode.submitting(base_url, detail, batch) if with_texts else None,
     )
 
 

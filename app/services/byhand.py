@@ -36,7 +36,7 @@ def mark_failed(runtime: Runtime, job_id: UUID, by: By) -> None:
         batch, case = lock_job(connection, job_id)
         moved = move_cases(connection, {job_id: case}, [(job_id, MarkedFailed(reason))], moment)
         if moved.outcomes != (Outcome.APPLIED,):
-            raise Conflict(f"The job is {case.job.state}.")
+            raise Conflict("It is over.")
         audit.add(connection, moment.now, by, "job.fail", show("job", job_id))
     _follow_up(runtime, batch.id, case.job.provider)
 

@@ -102,7 +102,9 @@ def test_the_jobs_of_a_batch_come_in_input_order_over_pages_and_by_state(page: F
 def test_a_job_shows_prompt_answer_attempt_and_callback_harmlessly(page: FlaskClient, runtime: Runtime) -> None:
     batch_id = _store(runtime, HOSTILE + "x" * 60_000, name=HOSTILE)
     _answer(runtime, batch_id, "the answer " + HOSTILE)
-    text = page.get(f"/admin/jobs/{ids.show('job', _only_job(runtime, batch_id))}").text
+    path = f"/admin/jobs/{ids.show('job', _only_job(runtime, batch_id))}"
+    assert "the answer" not in page.get(path).text
+    text = _press(page, f"{path}/texts").text
     assert "<script>" not in text
     assert "&lt;script&gt;" in text
     assert "the answer" in text

@@ -188,7 +188,7 @@ def test_a_job_that_is_marked_failed_ends_with_the_reason_for_its_owner(runtime:
         [("operator", "job.fail", "seen at the provider")],
     )
     assert batch(runtime, batch_id).status == "completed"
-    with pytest.raises(Conflict, match="failed"):
+    with pytest.raises(Conflict, match="over"):
         byhand.mark_failed(runtime, job_id(runtime, batch_id), BY)
     assert_figures_are_right(runtime, batch_id)
 

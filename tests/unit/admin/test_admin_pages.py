@@ -1,22 +1,26 @@
 """The pages as rendered from view values: what they say, and that no text of others gets out of its place."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 from flask import Flask
 
+from app import ids
 from app.admin import pages, sessions
 from app.admin.sessions import Role
 from app.config import load
 from app.errors import Problem
 from app.services.overviews import Failure, Overview
-from app.services.views import BatchView, HoldView, Page, Span, WorkerView
+from app.services.views import BatchView, HoldView, JobDetail, Page, Span, WorkerView
 from app.states import JobState
 from tests.unit.admin.values import (
+    JOB_ID,
     NOW,
     a_batch,
     a_callback,
@@ -71,6 +75,10 @@ def _overview(found: Overview | None = None, **ready: object) -> str:
     return pages.overview(found or an_overview(), readiness(**ready), load())
 
 
+def _job(detail: JobDetail, *, with_texts: bool = True) -> str:
+    return pages.job(detail, a_batch(), with_texts=with_texts)
+
+
 def _all_pages(text: str) -> list[str]:
     batch = a_batch(
         {"failed": 2, "queued": 1},
@@ -96,7 +104,7 @@ def _all_pages(text: str) -> list[str]:
     return [
         _batches(batch),
         pages.batch(batch, Page((job,), None), []),
-        pages.job(detail),
+        _job(detail),
         pages.failure(text, text),
         pages.login(problem=text),
         _overview(
@@ -152,17 +160,48 @@ def test_every_table_has_a_caption_and_scoped_headers() -> None:
 
 def test_a_prompt_of_a_hundred_thousand_characters_is_cut_and_whole_behind_a_disclosure() -> None:
     text = "line of text\n" * 8000
-    page = pages.job(a_detail(text_data=text))
+    page = _job(a_detail(text_data=text))
     assert f'<pre class="text" dir="auto">{text[:600]}…</pre>' in page
     assert "<summary>All 104,000 characters</summary>" in page
     assert text in page
 
 
 def test_a_short_text_is_shown_once() -> None:
-    page = pages.job(a_detail(text_data="Name three rivers.", result=an_answer("Rhine, Ob, Nile")))
-    assert page.count("Name three rivers.") == 1
-    assert "<details>" not in page
+    page = _job(a_detail(text_data="Name three rivers.", result=an_answer("Rhine, Ob, Nile")))
+    assert page.count('<pre class="text" dir="auto">Name three rivers.</pre>') == 1
     assert "Rhine, Ob, Nile" in page
+
+
+def test_a_job_shows_neither_prompt_nor_answer_before_somebody_asks() -> None:
+    page = _job(
+        a_detail(text_data="my prompt", options={"system_prompt": "my own"}, result=an_answer("x")), with_texts=False
+    )
+    assert "Show prompt and answer" in page
+    assert not re.search("my prompt|my own", page)
+
+
+def test_the_commands_of_a_job_get_it_and_submit_the_same() -> None:
+    text = 'it\'s "quoted" $HOME `x`\nEND\nmore'
+    page = unescape(_job(a_detail(text_data=text, options={"max_tokens": 5})))
+    assert f"curl http://127.0.0.1:8000/api/jobs/{ids.show('job', JOB_ID)} " in page
+    (said,) = re.findall(r"<<'END'\n(.*)\nEND</pre>", page)
+    assert json.loads(said) == {
+        "custom_id": "sku-1",
+        "provider": "hive_v2",
+        "text_data": text,
+        "options": {"max_tokens": 5},
+    }
+    chat = _job(a_detail(options={"chat": {"n": 1}}))
+    assert "what only the OpenAI face takes" in chat
+
+
+def test_the_raw_job_is_what_the_api_says_without_its_texts() -> None:
+    page = unescape(_job(a_detail(text_data="secret", result=an_answer("secret too")), with_texts=False))
+    (raw,) = re.findall(r'<pre class="code" tabindex="0">(\{.*?)</pre>', page, re.DOTALL)
+    found = json.loads(raw)
+    assert (found["id"], found["result"]["source"]) == (ids.show("job", JOB_ID), "callback")
+    assert not {"text_data", "options"} & set(found)
+    assert "secret" not in page
 
 
 def test_the_list_shows_counts_in_words_and_in_a_bar() -> None:
@@ -255,12 +294,24 @@ def test_the_next_page_keeps_the_chosen_states() -> None:
 
 @pytest.mark.parametrize(("state", "can_retry"), [("failed", True), ("cancelled", True), ("waiting", False)])
 def test_only_a_job_that_ended_without_an_answer_can_be_retried(state: str, can_retry: bool) -> None:
-    page = pages.job(a_detail(job=a_job(state=state)))
+    page = _job(a_detail(job=a_job(state=state)))
     assert ("/retry" in page) is can_retry
+    assert ("/cancel" in page) is ("/fail" in page) is not can_retry
+
+
+def test_stored_answers_of_one_job_are_read_again_only_where_none_was_recognised() -> None:
+    unread = a_job(state="failed", error_code="text_not_recognised")
+    assert "/reparse" in _job(a_detail(job=unread))
+    assert "/reparse" not in _job(a_detail(job=replace(unread, error_code="timed_out")))
+
+
+def test_only_a_job_without_an_answer_can_be_completed_by_hand() -> None:
+    assert "Write the answer" in _job(a_detail(job=a_job(state="cancelled")))
+    assert "Write the answer" not in _job(a_detail(result=an_answer("x")))
 
 
 def test_an_open_job_says_what_it_waits_for() -> None:
-    page = pages.job(a_detail(job=a_job(state="waiting", due_at=NOW + timedelta(minutes=8))))
+    page = _job(a_detail(job=a_job(state="waiting", due_at=NOW + timedelta(minutes=8))))
     assert "Times out" in page
     assert "in 8 min" in page
 
@@ -268,7 +319,7 @@ def test_an_open_job_says_what_it_waits_for() -> None:
 def test_a_callback_that_is_overdue_is_called_so_beside_its_state() -> None:
     due = {"expected_by": NOW - timedelta(minutes=2), "due_at": NOW + timedelta(minutes=8), "is_overdue": True}
     late = a_job(state="waiting", **due)
-    page = pages.job(a_detail(job=late))
+    page = _job(a_detail(job=late))
     assert "Callback expected by" in page
     assert "2 min ago" in page
     for shown in (page, pages.batch(a_batch({"waiting": 2}, overdue=1), Page((late,), None), [])):
