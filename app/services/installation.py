@@ -7,13 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from app.errors import DatabaseUnavailable
+from app.ids import show
 from app.queue import try_ring
 from app.runtime import Runtime
 from app.services import clocks, health, holds, latencies
 from app.services.brakes import SILENCE
 from app.services.views import Readiness
 from app.states import Outcome
-from app.store import figures, limits, tallies
+from app.store import endpoints, figures, limits, tallies
+
+_MOST_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ def _checks(runtime: Runtime, readiness: Readiness) -> Iterator[Check]:
     yield _callbacks(runtime)
     yield _inbox(runtime)
     yield _payments(runtime)
+    yield _webhooks(runtime)
 
 
 def _workers(runtime: Runtime, readiness: Readiness) -> Check:
@@ -124,6 +128,14 @@ def _payments(runtime: Runtime) -> Check:
         found = figures.in_all(connection, "read_back", "possibly_doubled")
     told = f"{found['read_back']} tasks were asked for instead of paid for again, "
     return Check("payments", True, f"{told}{found['possibly_doubled']} submits may have been billed twice")
+
+
+def _webhooks(runtime: Runtime) -> Check:
+    """Those disabled, not by their URLs, in which secrets may stand. A receiver that is gone is its owner's affair."""
+    with runtime.database.reading() as connection:
+        found = endpoints.disabled(connection, _MOST_SHOWN)
+    told = [f"{show('webhook', each.id)} of {each.owner}: {each.disabled_reason}" for each in found]
+    return Check("webhooks", True, f"disabled: {'; '.join(told)}" if told else "no endpoint is disabled")
 
 
 def _inbox(runtime: Runtime) -> Check:

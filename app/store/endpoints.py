@@ -59,6 +59,12 @@ def listening(connection: Connection, owners: Iterable[str], named: Iterable[UUI
     return connection.execute(query.where(_IS_THERE, endpoints.c.disabled_at.is_(None)).order_by(endpoints.c.id)).all()
 
 
+def disabled(connection: Connection, limit: int) -> Sequence[Row[Any]]:
+    """Up to `limit` endpoints, whoever's, that nothing is sent to until somebody enables them again."""
+    query = select(endpoints).where(endpoints.c.disabled_at.is_not(None), _IS_THERE)
+    return connection.execute(query.order_by(endpoints.c.disabled_at, endpoints.c.id).limit(limit)).all()
+
+
 def count(connection: Connection, owner: str) -> int:
     """How many endpoints an owner has that hear of every batch."""
     query = select(func.count()).select_from(endpoints)

@@ -19,14 +19,16 @@ from app.ids import show
 from app.models import callbacks, jobs
 from app.providers.base import Accepted
 from app.runtime import Runtime
-from app.services import doctor, installation
+from app.services import doctor, endpoints, installation
 from app.services.callbacks import receive
+from app.services.endpoints import Changes
 from app.services.installation import Check
 from app.store import holds, invariants, schema
 from app.tokens import CallbackSubject
 from tests.conftest import MakeRuntime
 from tests.factories import deliver, record, submit, sweep, take, take_one
-from tests.fakes import FakeOutside, success
+from tests.fakes import FakeOutside, FakeReceivers, success
+from tests.webhooks import URL, endpoint, register
 
 
 def broken(runtime: Runtime, batch_id: UUID | None = None) -> Mapping[str, int]:
@@ -119,6 +121,7 @@ def test_an_installation_with_a_worker_is_well(runtime: Runtime) -> None:
         "callbacks",
         "inbox",
         "payments",
+        "webhooks",
     }
     assert found["workers"].detail.startswith("1 alive, the last sweep was 0.")
 
@@ -205,6 +208,19 @@ def test_bodies_that_fit_nowhere_are_counted(runtime: Runtime, monkeypatch: pyte
     assert seen(runtime)["inbox"] == Check("inbox", True, "orphan: 1, invalid: 2, conflict: 1")
 
 
+def test_webhook_endpoints_that_are_disabled_are_listed_with_the_reason(
+    runtime: Runtime, receivers: FakeReceivers
+) -> None:
+    assert seen(runtime)["webhooks"] == Check("webhooks", True, "no endpoint is disabled")
+    gone, removed = register(runtime), register(runtime, f"{URL}/removed", owner="bob")
+    register(runtime, f"{URL}/well", owner="carol")
+    for endpoint_id, owner in ((gone, "alice"), (removed, "bob")):
+        endpoints.change(runtime, owner, endpoint_id, Changes(is_enabled=False))
+    endpoints.remove(runtime, "bob", removed)
+    told = f"disabled: {show('webhook', gone)} of alice: {endpoint(runtime, gone).disabled_reason}"
+    assert seen(runtime)["webhooks"] == Check("webhooks", True, told)
+
+
 @pytest.fixture
 def older(runtime: Runtime) -> Iterator[Runtime]:
     """A runtime on a database that another version left behind."""
@@ -246,7 +262,7 @@ def test_the_command_is_content_with_a_healthy_installation(runtime: Runtime) ->
         told = run(runtime, *arguments)
         assert (told.exit_code, "BAD" in told.stdout) == (0, False), told.stdout
     lines = run(runtime, "--bodies").stdout.splitlines()
-    assert len(lines) == 11 + len(invariants.ALL) + 1
+    assert len(lines) == 12 + len(invariants.ALL) + 1
     assert lines[0].startswith("ok    database                    reachable, at 0")
 
 
