@@ -10,7 +10,7 @@ from tests.e2e.processes import Up
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
-HTML = """<img src=x onerror="document.title='taken'"><script>document.title='taken'</script></pre><h1>Not a heading</h1>"""
+HTML = """<img src=x onerror="document.title='taken'"><script>document.title='taken'</script></pre><h1>A heading</h1>"""
 RTL = "\u202eabc \u05d0\u05d1\u05d2 \u0645\u0631\u062d\u0628\u0627"
 LONG = "\u00e9" * 60_000  # one line of 120 KB
 

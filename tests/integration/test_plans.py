@@ -26,6 +26,8 @@ from app.store import (
     deliveries,
     events,
     figures,
+    filelists,
+    files,
     invariants,
     joblists,
     jobs,
@@ -33,8 +35,10 @@ from app.store import (
     limits,
     overviews,
     removal,
+    resultfiles,
     results,
     search,
+    usage,
     waiting,
 )
 from app.store.invariants import Scope
@@ -95,8 +99,17 @@ THEIR_TRIES = """
     INSERT INTO webhook_tries (delivery_id, number, started_at, url)
     SELECT id, 1, created_at, 'x' FROM webhook_deliveries
 """
+FILES = """
+    INSERT INTO files (id, owner, filename, purpose, bytes, created_at)
+    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 5000)
+    SELECT fresh_id, 'somebody-' || (n / 50), 'x', 'batch', 0, created_at FROM numbers, batches
+    WHERE finalized_at IS NULL
+"""
+THEIR_PIECES = """
+    INSERT INTO file_pieces (file_id, number, content) SELECT id, 0, '' FROM files
+"""
 WEBHOOKS = ("webhook_events", "webhook_deliveries", "webhook_tries")
-LARGE = ("jobs", "attempts", "callbacks", "batches", "batch_figures", *WEBHOOKS)
+LARGE = ("jobs", "attempts", "callbacks", "batches", "batch_figures", "files", "file_pieces", *WEBHOOKS)
 """The tables that grow with what was ever done, of those that are filled here."""
 SHARED_OUT = """
     UPDATE jobs SET batch_id = (
@@ -107,11 +120,19 @@ SHARED_OUT = """
 THEIR_CALLBACKS_TOO = """
     UPDATE callbacks SET batch_id = (SELECT batch_id FROM jobs WHERE jobs.id = callbacks.job_id)
 """
+_OF_FEW = "|".join(
+    (
+        "state",
+        "NOT is_folded",
+        "finalized_at IS NULL",
+        "removed_at IS NOT NULL",
+        "forget_at",
+        "bytes IS NULL",
+        "expires_at IS NOT NULL",
+    )
+)
 OF_WHAT_IS_OPEN = {
-    index.name
-    for table in metadata.sorted_tables
-    for index in table.indexes
-    if re.search("state|NOT is_folded|finalized_at IS NULL|removed_at IS NOT NULL|forget_at", _where(index))
+    index.name for table in metadata.sorted_tables for index in table.indexes if re.search(_OF_FEW, _where(index))
 }
 """The indexes that are as small as the work that is under way: reading one from end to end is no scan."""
 
@@ -142,7 +163,7 @@ def batch_id(runtime: Runtime) -> UUID:
 
 def _finish_many(database: Database) -> None:
     _fill(database, FINISHED_JOBS, THEIR_ATTEMPTS, THEIR_CALLBACKS, FINISHED_BATCHES, THEIR_FIGURES)
-    _fill(database, THEIR_EVENTS, AN_ENDPOINT, DELIVERED, THEIR_TRIES)
+    _fill(database, THEIR_EVENTS, AN_ENDPOINT, DELIVERED, THEIR_TRIES, FILES, THEIR_PIECES)
 
 
 def _fill(database: Database, *statements: str) -> None:
@@ -225,6 +246,11 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
         "webhooks to an endpoint": lambda connection: deliveries.page(connection, batch_id, None, NEARLY_THE_LAST, 50),
         "what need not be kept of webhooks": lambda connection: events.forgettable(connection, now(), 100),
         "what was told of a batch": lambda connection: events.forget_of_batch(connection, UUID(int=1), now()),
+        "file": lambda connection: files.get(connection, "somebody-7", UUID(int=7), now()),
+        "piece of a file": lambda connection: files.piece(connection, UUID(int=7), 3),
+        "files that are to go": lambda connection: files.outlived(connection, now(), now(), 10),
+        "files that are marked": lambda connection: files.removed(connection, 10),
+        "their pieces": lambda connection: files.remove_pieces(connection, UUID(int=7), 8),
         "job by id": lambda connection: jobs.get(connection, "alice", UUID(int=7)),
     }
 
@@ -333,9 +359,28 @@ def test_a_look_that_reads_all_jobs_would_be_seen(runtime: Runtime, batch_id: UU
 def test_a_look_through_one_batch_reads_no_other(runtime: Runtime, batch_id: UUID) -> None:
     _fill(runtime.database, SHARED_OUT, THEIR_CALLBACKS_TOO)
     scope = Scope((submit(runtime, "a", "b"),), now())
+    asked: dict[str, Callable[[Connection], object]] = {
+        each.name: partial(invariants.violations, invariant=each, scope=scope, limit=20) for each in invariants.ALL
+    }
     read_whole: dict[str, list[str]] = {}
-    for invariant in invariants.ALL:
+    for name, look in (asked | looks_at_one(batch_id)).items():
         with emitting(runtime.database) as emitted, runtime.database.reading() as connection:
-            invariants.violations(connection, invariant, scope, 20)
-        read_whole[invariant.name] = scans(plans(runtime.database, emitted))
+            look(connection)
+        read_whole[name] = scans(plans(runtime.database, emitted))
     assert {name: found for name, found in read_whole.items() if found} == {}
+
+
+def looks_at_one(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
+    """What result files are made of, and lists of files."""
+    of_somebody = partial(filelists.page, owner="somebody-7", now=now(), purpose=None, after=None, limit=20)
+    of_somebody = partial(of_somebody, is_ascending=False)
+    done = [JobState.COMPLETED]
+    return {
+        "answers by their end": lambda connection: resultfiles.positions(connection, batch_id, done, now(), 100),
+        "lines of answers": lambda connection: resultfiles.lines(connection, batch_id, done, [3, 1]),
+        "files of an owner": of_somebody,
+        "files of a purpose": lambda connection: of_somebody(connection, purpose="batch_output"),
+        "files behind one": lambda connection: of_somebody(connection, after=(UUID(int=7), "output")),
+        "usage": lambda connection: usage.sums(connection, batch_id),
+        "their models": lambda connection: usage.models(connection, batch_id),
+    }
