@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 from app.config import SECRETS, Settings
-from app.services.doctor import BODIES, BODIES_PROMISE
+from app.services.doctor import OF_BODIES
 from app.store import invariants
 from tests.project import ROOT, document, tracked
 
@@ -149,9 +149,7 @@ def test_every_setting_stands_in_the_readme_with_its_default(name: str) -> None:
     assert row in document("README.md").splitlines()
 
 
-@pytest.mark.parametrize(
-    "promised", [*((each.name, each.promise) for each in invariants.ALL), (BODIES, BODIES_PROMISE)]
-)
+@pytest.mark.parametrize("promised", [*((each.name, each.promise) for each in invariants.ALL), *OF_BODIES.items()])
 def test_every_invariant_stands_in_the_documents_with_its_promise(promised: tuple[str, str]) -> None:
     assert "| `{}` | {} | ".format(*promised) in document("docs/reliability.md")
 

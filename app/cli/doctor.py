@@ -17,7 +17,7 @@ from app.services.installation import Check
 
 @click.command()
 @click.option("--batch", help="Look at the rows of this batch only.")
-@click.option("--bodies", is_flag=True, help="Read every kept body again and compare its hash.")
+@click.option("--bodies", is_flag=True, help="Read every kept body again, and compare its hash and its text.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(batch: str | None, bodies: bool, as_json: bool) -> None:
     """Check the installation, and every invariant of the database; exit 1 if anything is not as it must be.

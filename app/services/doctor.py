@@ -2,12 +2,14 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
+from app.providers.base import Answer, Failure
 from app.runtime import Runtime
+from app.services.reparse import NOT_RECOGNISED
 from app.store import batches, bodies, invariants
 from app.store.invariants import LAST_POSITION, Invariant, Scope, Violation
 
@@ -18,8 +20,14 @@ _BATCHES_AT_ONCE = 100
 _BODIES_AT_ONCE = 1000
 _BYTES_AT_ONCE = 8_000_000
 
-BODIES = "bodies_are_as_they_came"
-BODIES_PROMISE = "A kept body has the SHA-256 that was taken when it came."
+_BODIES = "bodies_are_as_they_came"
+_TEXTS = "results_are_what_was_sent"
+
+OF_BODIES: Mapping[str, str] = {
+    _BODIES: "A kept body has the SHA-256 that was taken when it came.",
+    _TEXTS: "The text of a result is what its source says, read again.",
+}
+"""What takes every kept body to be seen: the promises by their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +54,11 @@ def examine(runtime: Runtime, batch_id: UUID | None = None, *, with_bodies: bool
         _look(runtime, invariants.BY_BATCH, scope, found)
         for part in _parts(scope, sum(pack.values())):
             _look(runtime, invariants.BY_JOB, part, found)
-            if with_bodies:
-                found[BODIES] += _altered_bodies(runtime, part)
-    promises = [(each.name, each.promise) for each in invariants.ALL]
-    promises += [(BODIES, BODIES_PROMISE)] if with_bodies else []
-    return tuple(Finding(name, promise, tuple(found[name][:MOST_SHOWN])) for name, promise in promises)
+            for name, violation in _in_bodies(runtime, part) if with_bodies else ():
+                found[name].append(violation)
+    promises = {each.name: each.promise for each in invariants.ALL}
+    promises.update(OF_BODIES if with_bodies else {})
+    return tuple(Finding(name, promise, tuple(found[name][:MOST_SHOWN])) for name, promise in promises.items())
 
 
 def _batches(runtime: Runtime, batch_id: UUID | None) -> Iterator[tuple[UUID, int]]:
@@ -99,7 +107,8 @@ def _look(runtime: Runtime, wanted: Sequence[Invariant], scope: Scope, found: di
                 found[invariant.name] += invariants.violations(connection, invariant, scope, room)
 
 
-def _altered_bodies(runtime: Runtime, scope: Scope) -> Iterator[Violation]:
+def _in_bodies(runtime: Runtime, scope: Scope) -> Iterator[tuple[str, Violation]]:
+    """What breaks `OF_BODIES`, each with its name."""
     with runtime.database.reading() as connection:
         sizes = bodies.sizes(connection, scope)
     for group in _groups(sizes):
@@ -107,7 +116,19 @@ def _altered_bodies(runtime: Runtime, scope: Scope) -> Iterator[Violation]:
             rows = bodies.read(connection, group)
         for row in rows:
             if hashlib.sha256(row.body).hexdigest() != row.sha256:
-                yield Violation("callback", row.id, row.batch_id, "it does not have the hash under which it was kept")
+                fault = "it does not have the hash under which it was kept"
+                yield _BODIES, Violation("callback", row.id, row.batch_id, fault)
+            elif row.job_id is not None and not _says(runtime, row.provider, row.body, row.text):
+                yield _TEXTS, Violation("job", row.job_id, row.batch_id, "its text is not what its source says")
+
+
+def _says(runtime: Runtime, provider: str, body: bytes, text: str) -> bool:
+    """Whether a body has this text; also if nobody can tell: its provider is gone, or only another version reads it."""
+    reader = runtime.providers.get(provider)
+    reading = reader.read(body) if reader else None
+    if isinstance(reading, Answer):
+        return reading.text == text
+    return reading is None or (isinstance(reading, Failure) and reading.code == NOT_RECOGNISED)
 
 
 def _groups(sizes: Iterable[tuple[UUID, int]]) -> Iterator[list[UUID]]:

@@ -77,7 +77,7 @@ def test_a_verification_says_what_became_of_every_job_every_callback_and_the_mon
     assert found["callbacks"] == {"applied": 2, "late": 1, "invalid": 1, "conflict": 0, "orphan": 0}
     # The failed task told no cost.
     assert found["cost"] == {"useful": "0.002", "wasted": "0.001", "unpriced_attempts": 1}
-    assert len(found["findings"]) == 16
+    assert len(found["findings"]) == 17
     assert all(finding["promise"].endswith(".") and not finding["violations"] for finding in found["findings"])
 
 

@@ -1,7 +1,9 @@
 """The doctor: looks through batches of every size, and at what the service runs on."""
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -10,24 +12,25 @@ import pytest
 from click.testing import CliRunner, Result
 from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
-from sqlalchemy import select, text, update
+from sqlalchemy import Update, select, text, update
 
 from app.cli import hivebatch
 from app.clock import now
 from app.db import Database
 from app.ids import show
-from app.models import callbacks, jobs
+from app.models import callbacks, job_results, jobs
 from app.providers.base import Accepted
 from app.runtime import Runtime
 from app.services import doctor, endpoints, installation
 from app.services.callbacks import receive
+from app.services.claims import Claim
 from app.services.endpoints import Changes
 from app.services.installation import Check
 from app.store import holds, invariants, schema
 from app.tokens import CallbackSubject
 from tests.conftest import MakeRuntime
 from tests.factories import deliver, record, submit, sweep, take, take_one
-from tests.fakes import FakeOutside, FakeReceivers, success
+from tests.fakes import FakeOutside, FakeReceivers, failure, success, unrecognised
 from tests.webhooks import URL, endpoint, register
 
 
@@ -96,6 +99,78 @@ def test_large_bodies_are_read_a_few_at_a_time_and_each_is(runtime: Runtime, mon
     with runtime.database.transaction() as connection:
         for row in right:
             connection.execute(update(callbacks).where(callbacks.c.id == row.id).values(body=row.body))
+
+
+def told_otherwise(runtime: Runtime) -> list[str]:
+    """Of which jobs the results are not what was sent."""
+    findings = {each.name: each.violations for each in doctor.examine(runtime, with_bodies=True)}
+    return [show(row.kind, row.id) for row in findings["results_are_what_was_sent"]]
+
+
+@contextmanager
+def forged(database: Database, *statements: Update) -> Iterator[None]:
+    """While it lasts, the rows that these update are otherwise than they came."""
+    tables = [statement.entity_description["table"] for statement in statements]
+    with database.transaction() as connection:
+        right = [connection.execute(select(table)).all() for table in tables]
+        for statement in statements:
+            assert connection.execute(statement).rowcount > 0
+    yield
+    with database.transaction() as connection:
+        for table, rows in zip(tables, right, strict=True):
+            (key,) = table.primary_key
+            for row in rows:
+                values = dict(row._mapping)
+                connection.execute(update(table).where(key == values[key.name]).values(values))
+
+
+@pytest.fixture
+def answered(runtime: Runtime) -> Sequence[Claim]:
+    """Three jobs with answers."""
+    submit(runtime, "a", "b", "c")
+    claims = take(runtime)
+    for claimed in claims:
+        deliver(runtime, claimed.submission, success(f"answer to {claimed.submission.text_data}"))
+    return claims
+
+
+def test_a_result_that_was_rewritten_is_held_against_its_source(runtime: Runtime, answered: Sequence[Claim]) -> None:
+    assert told_otherwise(runtime) == []
+    second = answered[1].job_id
+    with forged(runtime.database, update(job_results).where(job_results.c.job_id == second).values(text="answer to B")):
+        assert told_otherwise(runtime) == [show("job", second)]
+        assert broken(runtime) == {}  # no row alone tells
+
+
+def test_a_source_that_was_rewritten_with_its_hashes_is_found_out_by_the_text(
+    runtime: Runtime, answered: Sequence[Claim]
+) -> None:
+    """Also when it is made to say that the task failed."""
+    first = answered[0].job_id
+    for body in (success("another"), failure("9"), b"?"):
+        sha256 = hashlib.sha256(body).hexdigest()
+        with forged(
+            runtime.database,
+            update(callbacks).where(callbacks.c.job_id == first).values(body=body, sha256=sha256),
+            update(job_results).where(job_results.c.job_id == first).values(source_sha256=sha256),
+        ):
+            assert told_otherwise(runtime) == [show("job", first)], body
+            assert broken(runtime) == {}
+
+
+def test_a_text_that_only_a_later_version_could_read_and_one_that_nobody_can_are_not_called_wrong(
+    runtime: Runtime, answered: Sequence[Claim]
+) -> None:
+    body = unrecognised()
+    sha256 = hashlib.sha256(body).hexdigest()
+    with forged(
+        runtime.database,
+        update(callbacks).where(callbacks.c.job_id == answered[0].job_id).values(body=body, sha256=sha256),
+        update(callbacks).where(callbacks.c.job_id == answered[1].job_id).values(provider="gone"),
+        update(job_results).where(job_results.c.job_id == answered[0].job_id).values(source_sha256=sha256),
+        update(job_results).where(job_results.c.job_id == answered[1].job_id).values(text="unheard of"),
+    ):
+        assert told_otherwise(runtime) == []
 
 
 # --- what it runs on ---
@@ -262,7 +337,7 @@ def test_the_command_is_content_with_a_healthy_installation(runtime: Runtime) ->
         told = run(runtime, *arguments)
         assert (told.exit_code, "BAD" in told.stdout) == (0, False), told.stdout
     lines = run(runtime, "--bodies").stdout.splitlines()
-    assert len(lines) == 12 + len(invariants.ALL) + 1
+    assert len(lines) == 12 + len(invariants.ALL) + len(doctor.OF_BODIES)
     assert lines[0].startswith("ok    database                    reachable, at 0")
 
 
