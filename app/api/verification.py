@@ -1,6 +1,6 @@
 """Verification over HTTP: whether a batch hangs together, and a signed list of the hashes of all that is in it."""
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, url_for
 
 from app import ids
 from app.api import render
@@ -23,7 +23,8 @@ blueprint = Blueprint("verification", __name__, url_prefix="/api/batches")
 def verify_batch(batch_id: str) -> Response:
     """Hold a batch against every invariant."""
     found = verification.verify(runtime(), owner(), ids.read("batch", batch_id))
-    return render.answer(VerificationOut.of(found))
+    manifest = url_for("verification.get_manifest", batch_id=ids.show("batch", found.batch_id))
+    return render.answer(VerificationOut.of(found, manifest))
 
 
 @blueprint.get("/<batch_id>/manifest")

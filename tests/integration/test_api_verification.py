@@ -81,6 +81,12 @@ def test_a_verification_says_what_became_of_every_job_every_callback_and_the_mon
     assert all(finding["promise"].endswith(".") and not finding["violations"] for finding in found["findings"])
 
 
+def test_a_verification_says_where_its_manifest_is(api: Rest, batch: dict[str, Any]) -> None:
+    found = verified(api, batch["id"])
+    *_, end = api.get(found["manifest"]).data.splitlines()
+    assert (json.loads(end)["batch_id"], json.loads(end)["jobs"]) == (batch["id"], found["total"])
+
+
 def test_a_verification_names_what_is_broken_and_how(api: Rest, runtime: Runtime) -> None:
     batch_id = submit(runtime, "a")
     deliver(runtime, take_one(runtime).submission, success())

@@ -57,13 +57,18 @@ class VerificationOut(Output):
     callbacks: dict[Outcome, int] = Field(description="The different bodies that came, by what became of them.")
     cost: CostsOut
     findings: list[FindingOut]
+    manifest: str = Field(
+        pattern="^/api/batches/batch_[0-9a-f]{32}/manifest$",
+        description="Where its signed manifest is to be had: a path of this service.",
+    )
 
     @classmethod
-    def of(cls, verification: Verification) -> Self:
+    def of(cls, verification: Verification, manifest: str) -> Self:
         """The verification with ids as they are shown."""
-        named = {name: getattr(verification, name) for name in cls.model_fields if name not in {"cost", "findings"}}
-        cost = CostsOut.model_validate(verification.cost)
-        return cls(**named, cost=cost, findings=[FindingOut.of(each) for each in verification.findings])
+        apart = {"cost", "findings", "manifest"}
+        named = {name: getattr(verification, name) for name in cls.model_fields if name not in apart}
+        cost, findings = CostsOut.model_validate(verification.cost), map(FindingOut.of, verification.findings)
+        return cls(**named, cost=cost, findings=list(findings), manifest=manifest)
 
 
 class ManifestJobOut(Output):
