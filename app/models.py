@@ -174,7 +174,7 @@ jobs = Table(
     _one_of("state", JobState),
     _partial("ix_jobs_queued", "provider", "suspect", "due_at", "id", where="state = 'queued'"),
     _partial("ix_jobs_alarm", "due_at", where=_is_in("state", CLAIMED_JOB_STATES)),
-    _partial("ix_jobs_open", "batch_id", where=OPEN_JOB),
+    _partial("ix_jobs_open", "batch_id", "state", "suspect", "due_at", where=OPEN_JOB),
     # What ended when, in all batches: a job has an entry once it is over, so what is hot pays nothing.
     _partial("ix_jobs_ended", "state", "finished_at", "id", where="finished_at IS NOT NULL"),
     _partial("ix_jobs_failed", "error_code", "finished_at", "id", where="state = 'failed'"),

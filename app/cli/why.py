@@ -24,6 +24,7 @@ def why(shown: str, url: str | None, key: str | None) -> None:
 def line(reason: Mapping[str, Any]) -> str:
     """A reason of the API in one line."""
     jobs = "1 job" if reason["jobs"] == 1 else f"{reason['jobs']:,} jobs"
+    jobs = f"at least {jobs}" if reason["is_at_least"] else jobs
     since = f", since {reason['since']}" if reason["since"] else ""
     expected = f", expected by {reason['expected_by']}" if reason["expected_by"] else ""
     until = f" (until {reason['until']})" if reason["until"] else ""

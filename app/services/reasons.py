@@ -1,7 +1,7 @@
 """Reasons: why open jobs wait, as a pure function of what is known at one moment."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.services.views import HoldView, ReasonView
@@ -50,11 +50,32 @@ def reasons(snapshot: Snapshot) -> tuple[ReasonView, ...]:
     free = 0 if ending or brakes or unattended else due - sum(reason.jobs for reason in suspects)
     ready = [_ready(snapshot, free)] if free else []
     under_way = [_under_way(snapshot, group) for group in _in_order(snapshot) if group not in _due(snapshot)]
-    return (*ending, *unattended, *brakes, *suspects, *ready, *under_way)
+    return (
+        *_counted(ending, snapshot.groups),
+        *_counted(unattended, _rung(snapshot)),
+        *_counted(brakes, _due(snapshot)),
+        *_counted(suspects, _suspect(snapshot)),
+        *_counted(ready, _due(snapshot)),
+        *under_way,
+    )
+
+
+def _counted(found: Sequence[ReasonView], groups: Sequence[Group]) -> Iterator[ReasonView]:
+    """These reasons, which are those of these groups, and whether all jobs of them could be counted."""
+    is_at_least = any(group.is_at_least for group in groups)
+    return (replace(reason, is_at_least=is_at_least) for reason in found)
 
 
 def _due(snapshot: Snapshot) -> Sequence[Group]:
     return [group for group in snapshot.groups if group.state is JobState.QUEUED and group.is_due]
+
+
+def _suspect(snapshot: Snapshot) -> Sequence[Group]:
+    return [group for group in _due(snapshot) if group.is_suspect]
+
+
+def _rung(snapshot: Snapshot) -> Sequence[Group]:
+    return [group for group in snapshot.groups if group.is_due]
 
 
 def _jobs(groups: Sequence[Group]) -> int:
@@ -75,7 +96,7 @@ def _ending(snapshot: Snapshot) -> Iterator[ReasonView]:
 
 def _unattended(snapshot: Snapshot) -> Iterator[ReasonView]:
     """Nobody looks after what has to be claimed, or after alarms that have rung."""
-    concerned = _jobs([group for group in snapshot.groups if group.is_due])
+    concerned = _jobs(_rung(snapshot))
     if concerned and not snapshot.is_worker_alive:
         last = "No worker has swept lately." if snapshot.last_sweep_at else "No worker is known to run."
         yield ReasonView("no_worker", last, concerned, snapshot.last_sweep_at, None, "a worker starts")
@@ -106,7 +127,7 @@ def _limited(snapshot: Snapshot, due: int) -> Iterator[ReasonView]:
 
 
 def _suspects(snapshot: Snapshot) -> Iterator[ReasonView]:
-    suspects = [group for group in _due(snapshot) if group.is_suspect]
+    suspects = _suspect(snapshot)
     if suspects:
         words = "Its last worker did not come back, so it is submitted alone."
         since = min(group.since for group in suspects)
@@ -131,7 +152,7 @@ def _under_way(snapshot: Snapshot, group: Group) -> ReasonView:
     is_usual = group.attempt_state is AttemptState.WAITING and group.provider == snapshot.provider
     if snapshot.usual and group.sent_at and is_usual:
         expected_by = group.sent_at + snapshot.usual
-    return ReasonView(code, words, group.jobs, group.since, group.until, ends, expected_by)
+    return ReasonView(code, words, group.jobs, group.since, group.until, ends, expected_by, group.is_at_least)
 
 
 def _waiting_for(group: Group, provider: str) -> tuple[str, str, str]:

@@ -155,6 +155,7 @@ class ReasonView:
     """Why `jobs` open jobs wait: `until` when, if that is known, and what `ends` it.
 
     For several jobs `since` is when the first began to wait, and `until` when the first need not any more.
+    `is_at_least`: there may be more of them, as only so many are looked at.
     """
 
     code: str
@@ -164,6 +165,7 @@ class ReasonView:
     until: datetime | None
     ends: str
     expected_by: datetime | None = None
+    is_at_least: bool = False
 
 
 @dataclass(frozen=True, slots=True)

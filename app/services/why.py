@@ -58,6 +58,10 @@ def _snapshot(runtime: Runtime, connection: Connection, batch: Any, job_id: UUID
     settings = runtime.settings.every_provider.get(provider, runtime.settings)
     usual = expectations.usual(expectations.of_providers(runtime, connection), provider)
     sent_before = now - usual if usual else None
+    if job_id is None:
+        groups = waiting.of_batch(connection, batch.id, now, sent_before=sent_before)
+    else:
+        groups = waiting.of_job(connection, job_id, now, sent_before=sent_before)
     standing = limits.standing(connection, provider, now)
     beats = workers.listing(connection, since=now - timedelta(hours=1))
     limit = limits.get(connection, provider)
@@ -76,7 +80,7 @@ def _snapshot(runtime: Runtime, connection: Connection, batch: Any, job_id: UUID
         last_sweep_at=last_sweep_at,
         is_worker_alive=last_sweep_at is not None and now - last_sweep_at <= SILENT_AFTER,
         before=0,
-        groups=tuple(waiting.groups(connection, batch.id, now, job_id, sent_before=sent_before)),
+        groups=tuple(groups),
         usual=usual,
     )
 

@@ -204,8 +204,9 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
         "open in batch": lambda connection: jobs.open_in_batch(connection, batch_id, 500),
         "expired": lambda connection: batches.expired(connection, now()),
         "cancelling": batches.cancelling,
-        "what a batch waits for": lambda connection: waiting.groups(connection, batch_id, now()),
-        "what of it is overdue": lambda connection: waiting.groups(connection, batch_id, now(), sent_before=now()),
+        "what a batch waits for": lambda connection: waiting.of_batch(connection, batch_id, now()),
+        "what of it is overdue": lambda connection: waiting.of_batch(connection, batch_id, now(), sent_before=now()),
+        "what a job waits for": lambda connection: waiting.of_job(connection, UUID(int=7), now()),
         "overdue in batches": lambda connection: waiting.overdue(connection, [batch_id, *OTHERS], now()),
         "when they were sent": lambda connection: attempts.sent_at(connection, OTHERS),
         "callbacks since": lambda connection: latencies.newest(connection, NEARLY_THE_LAST, 250),
@@ -326,7 +327,10 @@ def scans(plan: str) -> list[str]:
     return found
 
 
-def test_no_look_at_what_is_open_reads_what_is_finished(runtime: Runtime, batch_id: UUID) -> None:
+def test_no_look_at_what_is_open_reads_what_is_finished(
+    runtime: Runtime, batch_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "LOOKED_AT", FEW)
     read_whole: dict[str, list[str]] = {}
     for name, look in looks(batch_id).items():
         with emitting(runtime.database) as emitted, runtime.database.transaction() as connection:

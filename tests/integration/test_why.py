@@ -15,6 +15,7 @@ from app.providers.base import Accepted, Held, SubmitOutcome, Unknown
 from app.runtime import Runtime
 from app.services import batches, budgets, pausing, why
 from app.services.views import ReasonView
+from app.store import waiting
 from tests.conftest import MakeRuntime
 from tests.factories import deliver, interposed, job, record, states, submit, sweep, take, take_one, with_settings
 from tests.fakes import FakeOutside, failure, success
@@ -311,6 +312,40 @@ def test_a_batch_tells_how_many_jobs_wait_for_what_the_first_to_end_first(
     assert [f"{reason.until:%H:%M:%S}" for reason in found[1:] if reason.until] == ["12:00:15", "12:00:33", "12:01:01"]
 
 
+def test_of_a_large_batch_what_is_not_looked_at_is_counted_with_the_group_that_it_must_be_of(
+    alive: Runtime, clock: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "LOOKED_AT", 2)
+    batch_id = submit(alive, *"abcdefghijkl")
+    (claimed,) = take(alive, 1)
+    record(alive, claimed, Accepted("task-1", 200))
+    deliver(alive, claimed.submission, failure("5"))
+    for number, claimed in enumerate(take(alive, 2)):
+        record(alive, claimed, Accepted(f"task-{number}", 200))
+    assert found(alive, batch_id) == [
+        ("ready", 9, False),
+        ("backing_off", 1, False),
+        ("waiting_for_callback", 2, False),
+    ]
+
+
+def test_of_a_large_batch_a_number_that_may_be_higher_says_so(
+    alive: Runtime, clock: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "LOOKED_AT", 2)
+    batch_id = submit(alive, *"abcdefghijkl")
+    for number, claimed in enumerate(take(alive, 6)):
+        record(alive, claimed, Accepted(f"task-{number}", 200))
+        deliver(alive, claimed.submission, failure("5"))
+    assert found(alive, batch_id) == [("ready", 2, True), ("backing_off", 2, True)]
+    pausing.pause(alive, "alice", batch_id, "lunch")
+    assert found(alive, batch_id)[0] == ("paused", 2, True)
+
+
+def found(runtime: Runtime, batch_id: UUID) -> list[tuple[str, int, bool]]:
+    return [(reason.code, reason.jobs, reason.is_at_least) for reason in why.batch(runtime, "alice", batch_id)]
+
+
 def test_the_api_says_it_to_the_owner_only(alive: Runtime, client: FlaskClient, api_key: str) -> None:
     batch_id = submit(alive, "a")
     shown_job = show("job", job(alive, batch_id).job.id)
@@ -319,6 +354,7 @@ def test_the_api_says_it_to_the_owner_only(alive: Runtime, client: FlaskClient, 
         "code": "ready",
         "message": "Nothing holds it; it is next in line.",
         "jobs": 1,
+        "is_at_least": False,
         "since": f"{NOON}00Z",
         "until": None,
         "ends": "a worker claims it",

@@ -235,6 +235,10 @@ class ReasonOut(Output):
     code: str
     message: str
     jobs: int = Field(description="How many open jobs it concerns.")
+    is_at_least: bool = Field(
+        description="Whether there may be more of them: of a large batch those with the earliest and the latest alarms "
+        "are looked at."
+    )
     since: datetime | None = Field(description="When the first of them began to wait for it.")
     until: datetime | None = Field(description="When the first of them need not wait for it any more, if known.")
     ends: str = Field(description="What ends it.")

@@ -43,18 +43,21 @@ REASON = {
     "until": "2026-03-01T12:00:17Z",
     "ends": "its time is over",
     "expected_by": None,
+    "is_at_least": True,
 }
 
 
 @pytest.mark.parametrize(("shown", "path"), [("job_1", "/api/jobs/job_1/why"), ("batch_1", "/api/batches/batch_1/why")])
 def test_why_says_each_reason_in_a_line(capsys: pytest.CaptureFixture[str], shown: str, path: str) -> None:
-    alone = {"jobs": 1, "since": None, "until": None, "expected_by": "2026-03-01T12:00:09Z"}
+    alone = {"jobs": 1, "since": None, "until": None, "expected_by": "2026-03-01T12:00:09Z", "is_at_least": False}
     with serving(200, {"reasons": [REASON, REASON | alone]}) as canned:
         run("why", shown, url=canned.url)
     assert canned.heard[0][0] == f"GET {path}"
     many, one = capsys.readouterr().out.splitlines()
     held = "The provider is held (submission): HTTP 429. Ends when its time is over"
-    assert many == f"rate_limited  1,200 jobs, since 2026-03-01T12:00:00Z: {held} (until 2026-03-01T12:00:17Z)."
+    assert (
+        many == f"rate_limited  at least 1,200 jobs, since 2026-03-01T12:00:00Z: {held} (until 2026-03-01T12:00:17Z)."
+    )
     assert one == f"rate_limited  1 job, expected by 2026-03-01T12:00:09Z: {held}."
 
 
