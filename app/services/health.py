@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 
+from app.config import Settings
 from app.errors import DatabaseUnavailable
 from app.runtime import Runtime
 from app.services import clocks, holds
@@ -39,6 +40,14 @@ def readiness(runtime: Runtime) -> Readiness:
     )
     newest_at = views[0].swept_at if views else None
     return Readiness(True, None, revision, views, newest_at, held, off_seconds, _providers(runtime))
+
+
+def patience(settings: Settings) -> timedelta:
+    """After how long a worker that has not swept is taken for dead.
+
+    Two sweeps, and one may take as long as the provider takes to answer a question.
+    """
+    return timedelta(seconds=2 * settings.sweep_seconds + settings.submit_timeout_seconds)
 
 
 def _providers(runtime: Runtime) -> tuple[ProviderView, ...]:

@@ -17,7 +17,7 @@ class Snapshot:
     for that, and what the settings forbid. `has_tripped`: the breaker has,
     and nothing has succeeded since. `needs_echo`: one has to come back before the batch is submitted from. `before`:
     how many jobs are claimed before the one that is asked about. `usual`: what 99 of 100 of the provider's callbacks
-    take, if that is known.
+    take, if that is known. `is_worker_alive` is of those whose clock is right, `is_worker_aside` of the others.
     """
 
     now: datetime
@@ -32,6 +32,7 @@ class Snapshot:
     next_slot_at: datetime | None
     last_sweep_at: datetime | None
     is_worker_alive: bool
+    is_worker_aside: bool
     before: int
     groups: tuple[Group, ...]
     usual: timedelta | None = None
@@ -97,7 +98,12 @@ def _ending(snapshot: Snapshot) -> Iterator[ReasonView]:
 def _unattended(snapshot: Snapshot) -> Iterator[ReasonView]:
     """Nobody looks after what has to be claimed, or after alarms that have rung."""
     concerned = _jobs(_rung(snapshot))
-    if concerned and not snapshot.is_worker_alive:
+    if not concerned or snapshot.is_worker_alive:
+        return
+    if snapshot.is_worker_aside:
+        words, ends = "Whoever could see to it stands aside, as its clock is off.", "the clock of a worker is right again"
+        yield ReasonView("clock_off", words, concerned, snapshot.last_sweep_at, None, ends)
+    else:
         last = "No worker has swept lately." if snapshot.last_sweep_at else "No worker is known to run."
         yield ReasonView("no_worker", last, concerned, snapshot.last_sweep_at, None, "a worker starts")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from app.db import Connection
 from app.errors import NotFound
 from app.ids import show
 from app.runtime import Runtime
-from app.services import brakes, expectations, fallbacks, holds
+from app.services import brakes, clocks, expectations, fallbacks, health, holds
 from app.services.reasons import Snapshot, reasons
 from app.services.shown import hold_view
 from app.services.status import find_batch
@@ -20,7 +20,6 @@ from app.store import holds as hold_rows
 from app.store import jobs, limits, waiting, workers
 
 MOST_BEFORE = 1000
-SILENT_AFTER = timedelta(minutes=2)
 
 
 def job(runtime: Runtime, owner: str | None, job_id: UUID) -> tuple[ReasonView, ...]:
@@ -64,8 +63,9 @@ def _snapshot(runtime: Runtime, connection: Connection, batch: Any, job_id: UUID
         groups = waiting.of_job(connection, job_id, now, sent_before=sent_before)
     standing = limits.standing(connection, provider, now)
     beats = workers.listing(connection, since=now - timedelta(hours=1))
+    alive_since = now - health.patience(runtime.settings)
+    swept_at, aside_at = _last(beats, is_aside=False), _last(beats, is_aside=True)
     limit = limits.get(connection, provider)
-    last_sweep_at = beats[0].swept_at if beats else None
     return Snapshot(
         now=now,
         provider=provider,
@@ -77,12 +77,18 @@ def _snapshot(runtime: Runtime, connection: Connection, batch: Any, job_id: UUID
         in_flight=standing.in_flight,
         max_in_flight=settings.max_in_flight,
         next_slot_at=limit.next_slot_at if limit is not None and settings.rate_per_second else None,
-        last_sweep_at=last_sweep_at,
-        is_worker_alive=last_sweep_at is not None and now - last_sweep_at <= SILENT_AFTER,
+        last_sweep_at=swept_at,
+        is_worker_alive=swept_at is not None and swept_at >= alive_since,
+        is_worker_aside=aside_at is not None and aside_at >= alive_since,
         before=0,
         groups=tuple(groups),
         usual=usual,
     )
+
+
+def _last(beats: Sequence[Any], *, is_aside: bool) -> datetime | None:
+    """The latest sign of life of a worker that sweeps, or of one that stands aside for its clock."""
+    return next((beat.swept_at for beat in beats if clocks.is_off(beat.clock_off_seconds) is is_aside), None)
 
 
 def _holds(runtime: Runtime, connection: Connection, batch: Any, providers: Sequence[str]) -> tuple[HoldView, ...]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
+from threading import Event
 from typing import Any
 from uuid import UUID
 
@@ -10,15 +12,28 @@ from flask.testing import FlaskClient
 from freezegun.api import FrozenDateTimeFactory
 from sqlalchemy import text
 
+from app.clock import now
 from app.ids import show
 from app.providers.base import Accepted, Held, SubmitOutcome, Unknown
 from app.runtime import Runtime
-from app.services import batches, budgets, pausing, why
+from app.services import batches, budgets, installation, pausing, sweeps, why
 from app.services.views import ReasonView
-from app.store import waiting
+from app.store import waiting, workers
 from tests.conftest import MakeRuntime
-from tests.factories import deliver, interposed, job, record, states, submit, sweep, take, take_one, with_settings
-from tests.fakes import FakeOutside, failure, success
+from tests.factories import (
+    deliver,
+    drain,
+    interposed,
+    job,
+    record,
+    states,
+    submit,
+    sweep,
+    take,
+    take_one,
+    with_settings,
+)
+from tests.fakes import FakeOutside, FakeProvider, failure, success
 from tests.integration.rest import Rest, body_of, foreign, unknown
 
 NOON = "2026-03-01T12:00:"
@@ -46,6 +61,12 @@ def only(runtime: Runtime, batch_id: UUID) -> tuple[str, str | None, str | None,
     assert reason.jobs == 1
     since, until = (at and f"{at:%H:%M:%S}" for at in (reason.since, reason.until))
     return reason.code, since, until, reason.ends
+
+
+def beat(runtime: Runtime) -> None:
+    """A worker is alive, and has not come to anything yet."""
+    with runtime.database.transaction() as connection:
+        workers.beat(connection, "tests", now(), runtime.settings.sweep_seconds, None)
 
 
 def codes(runtime: Runtime, batch_id: UUID) -> list[str]:
@@ -79,6 +100,7 @@ def test_a_job_that_the_provider_has_waits_for_its_callback_until_it_times_out(
     clock.tick(5)
     assert only(alive, batch_id)[:3] == ("waiting_for_callback", "12:00:03", "12:01:03")
     clock.tick(55)
+    beat(alive)
     code, _, until, ends = only(alive, batch_id)
     assert (code, until) == ("timing_out", "12:01:03")
     assert ends == "a worker comes to it: it is asked for, and else submitted again"
@@ -201,8 +223,42 @@ def test_a_service_without_a_worker_says_when_the_last_one_swept(
     batch_id = submit(runtime, "a")
     assert only(runtime, batch_id) == ("no_worker", None, None, "a worker starts")
     sweep(runtime)
-    clock.tick(121)
+    clock.tick(20)  # two sweeps of 5 s and a submit time-out of 10 s
+    assert only(runtime, batch_id)[0] == "ready"
+    clock.tick(1)
     assert only(runtime, batch_id) == ("no_worker", "12:00:00", None, "a worker starts")
+
+
+def test_a_worker_that_is_no_longer_alive_for_the_doctor_is_none_that_a_job_waits_for(
+    make_runtime: MakeRuntime, clock: FrozenDateTimeFactory
+) -> None:
+    runtime = make_runtime(sweep_seconds=20.0)
+    batch_id = submit(runtime, "a")
+    sweep(runtime)
+    for seconds, is_alive in ((50, True), (1, False)):
+        clock.tick(seconds)
+        checks = {each.name: each.is_ok for each in installation.check(runtime)}
+        assert (checks["workers"], only(runtime, batch_id)[0] == "ready") == (is_alive, is_alive)
+
+
+CLOCK_OFF = ("clock_off", None, None, "the clock of a worker is right again")
+
+
+def test_workers_that_stand_aside_for_their_clocks_are_named_until_one_is_right_again(
+    runtime: Runtime, provider: FakeProvider, clock: FrozenDateTimeFactory
+) -> None:
+    batch_id = submit(runtime, "a")
+    wrong = replace(runtime, clock_is_off=Event(), database_clock=lambda _: now() - timedelta(seconds=3))
+    sweeps.sweep(wrong, "wrong")
+    drain(wrong)
+    assert (provider.submissions, only(runtime, batch_id)) == ([], CLOCK_OFF)
+    sweeps.sweep(runtime, "right")
+    assert only(runtime, batch_id)[0] == "ready"
+    clock.tick(21)
+    sweeps.sweep(replace(wrong, database_clock=lambda _: now() + timedelta(seconds=3)), "wrong")
+    assert only(runtime, batch_id) == ("clock_off", "12:00:00", None, CLOCK_OFF[3])
+    clock.tick(24)  # its sign of life is at the database's time
+    assert only(runtime, batch_id)[0] == "no_worker"
 
 
 def test_a_callback_that_is_overdue_without_a_worker_is_nobodys(alive: Runtime, clock: FrozenDateTimeFactory) -> None:
@@ -244,6 +300,7 @@ def test_a_new_batch_that_waits_for_an_echo_says_so(make_runtime: MakeRuntime, c
     older = submit(worker, "a")
     sweep(worker)
     clock.tick(61)
+    beat(worker)
     newer = submit(worker, "b")
     awaited = ("echo_awaited", None, None, "the echo comes back; a worker asks for it at once")
     assert (only(worker, older)[0], only(worker, newer)) == ("ready", awaited)
@@ -281,6 +338,7 @@ def test_a_batch_that_is_being_cancelled_says_so_first(alive: Runtime) -> None:
 def test_a_batch_that_has_run_out_of_time_waits_for_the_sweep(alive: Runtime, clock: FrozenDateTimeFactory) -> None:
     batch_id = submit(alive, "a", expires_in_seconds=60)
     clock.tick(61)
+    beat(alive)
     assert only(alive, batch_id) == ("expired", "12:01:00", None, "the next sweep ends it")
 
 
