@@ -23,6 +23,7 @@ from app.states import AttemptState, Case, JobState, Outcome
 from app.transitions import _MOVES, Event, Moment, transition
 from tests.conftest import make_settings
 from tests.project import ROOT, calls, document, last_name, modules, tracked
+from tests.simulation.moves import drawn, listed
 from tests.unit.test_transitions import EVENTS, FOR_AN_ATTEMPT, TIMING, at, new_job
 from workers.attaching import attach
 
@@ -135,9 +136,17 @@ def _next(case: Case) -> Iterator[Case]:
 
 
 def test_the_diagram_shows_exactly_the_moves_that_the_code_makes() -> None:
-    drawn = set(re.findall(r"^    (\w+) --> (\w+):", document("docs/states.md"), re.MULTILINE))
     made = {(before.job.state.value, after.job.state.value) for before, after in steps()}
-    assert drawn == {(before, after) for before, after in made if before != after}
+    assert drawn() == {(before, after) for before, after in made if before != after}
+
+
+def test_the_table_of_attempts_lists_exactly_the_moves_that_the_code_makes() -> None:
+    made = {
+        (attempt.state.value, after.attempts[attempt.id].state.value)
+        for before, after in steps()
+        for attempt in before.attempts.values()
+    }
+    assert listed() == {(before, after) for before, after in made if before != after}
 
 
 def test_every_state_is_reached_from_queued() -> None:

@@ -11,9 +11,9 @@ from app import transitions
 from app.db import Connection
 from app.retry import Timing
 from app.services import moves, salvage, sweeps
-from app.states import Case, JobState, Outcome
+from app.states import AttemptState, Case, JobState, Outcome
 from app.store import limits
-from app.transitions import AlarmRang, Answered, Moment, Refused, Step, endings, results, submits
+from app.transitions import AlarmRang, Answered, Cancelled, Moment, Refused, Step, endings, results, submits
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -75,6 +75,19 @@ def the_alarm_rings_for_whoever_was_moved_meanwhile(patch: pytest.MonkeyPatch) -
     patch.setitem(transitions._MOVES, AlarmRang, alarm_rang)
 
 
+def a_cancel_rewrites_how_attempts_ended(patch: pytest.MonkeyPatch) -> None:
+    """What has timed out is called cancelled, too: either may stand beside a cancelled job, only the move is wrong."""
+
+    def cancelled(case: Case, event: Cancelled, moment: Moment) -> Step:
+        step = endings.cancelled(case, event, moment)
+        for attempt in case.attempts.values():
+            if step.outcome is Outcome.APPLIED and attempt.state is AttemptState.TIMED_OUT:
+                step = Step(step.case.with_attempt(attempt.id, state=AttemptState.CANCELLED), step.outcome)
+        return step
+
+    patch.setitem(transitions._MOVES, Cancelled, cancelled)
+
+
 def a_stored_answer_is_paid_for_again(patch: pytest.MonkeyPatch) -> None:
     """A retry queues a job for which an answer is stored."""
     patch.setattr(salvage, "find", lambda *_: {})
@@ -112,6 +125,7 @@ FAULTS: tuple[Plant, ...] = (
     a_late_answer_is_thrown_away,
     a_429_counts,
     an_unknown_outcome_is_not_waited_for,
+    a_cancel_rewrites_how_attempts_ended,
     a_stored_answer_is_paid_for_again,
     what_moves_is_not_counted,
     tasks_in_flight_are_not_counted,

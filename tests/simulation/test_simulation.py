@@ -3,13 +3,19 @@
 import re
 import subprocess
 import sys
+from random import Random
 
 import pytest
+from sqlalchemy import update
 
+from app.models import jobs
 from app.states import OPEN_ATTEMPT_STATES, OPEN_JOB_STATES, AttemptState, JobState, Outcome
 from tests.project import ROOT
-from tests.simulation.faults import FAULTS, OF_ORDER, Plant
+from tests.simulation import acts, moves
+from tests.simulation.faults import FAULTS, OF_ORDER, Plant, a_cancel_rewrites_how_attempts_ended
+from tests.simulation.invariants import Broken
 from tests.simulation.run import Run, run
+from tests.simulation.world import World
 
 SEEDS = 150
 PART = 15
@@ -58,6 +64,28 @@ def test_a_seed_is_the_same_run_in_another_process(hash_seed: str) -> None:
 def test_the_simulation_finds(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
     assert any(run(seed).broken is not None for seed in range(ENOUGH))
+
+
+def test_a_move_that_there_is_not_is_seen_though_all_stands_as_before() -> None:
+    world = World(Random(0))  # noqa: S311 - ids, not secrets
+    with world.running():
+        acts.create(world, world.runtime, ["a"], key="b", max_attempts=1, expires_in_seconds=60.0)
+        world.check()
+        with world.database.transaction() as connection:
+            for state in (JobState.WAITING, JobState.QUEUED):
+                connection.execute(update(jobs).values(state=state))
+        with pytest.raises(Broken, match=r"(?s)no such move.*'queued', after='waiting'"):
+            world.check()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_only_the_moves_show_that_a_cancel_rewrites_how_attempts_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    a_cancel_rewrites_how_attempts_ended(monkeypatch)
+    found = next(found for found in map(run, range(ENOUGH)) if found.broken is not None)
+    assert "before='timed_out', after='cancelled'" in str(found.broken)
+    monkeypatch.setattr(moves, "nothing_moves_but_as_the_tables_say", lambda _made: None)
+    assert run(found.seed).broken is None
 
 
 PLANTED = """

@@ -20,7 +20,7 @@ from app.tokens import EchoSigner, TokenSigner
 from tests.conftest import make_settings
 from tests.factories import PROVIDER, held
 from tests.fakes import RecordingDoorbell
-from tests.simulation import invariants, money
+from tests.simulation import invariants, money, moves
 from tests.simulation.books import Books, read
 from tests.simulation.invariants import Broken
 from tests.simulation.ledger import Ledger
@@ -75,6 +75,8 @@ def _database() -> Database:
     """One database in memory for all worlds of this process, one after the other: its statements are compiled once."""
     database = Database("sqlite://")
     metadata.create_all(database.engine)
+    with database.transaction() as connection:
+        moves.watch(connection)
     return database
 
 
@@ -93,6 +95,8 @@ class World:
         with self.database.transaction() as connection:
             for table in reversed(metadata.sorted_tables):
                 connection.execute(sqlalchemy.delete(table))
+            moves.forget(connection)
+        self._moves_seen = 0
 
     @contextmanager
     def running(self) -> Iterator["World"]:
@@ -138,11 +142,12 @@ class World:
             return read(connection)
 
     def check(self) -> Books:
-        """Hold every sentence of `invariants` and `money` against the books; the books.
+        """Hold every sentence of `invariants` and `money` against the books, and of `moves` against what led there.
 
         Raises:
             Broken: the name of one that does not hold, and the rows that it is about.
         """
+        self._check_moves()
         books = self.books()
         for sentence in (*invariants.SENTENCES, *money.SENTENCES):
             try:
@@ -150,3 +155,9 @@ class World:
             except Broken as broken:
                 raise Broken(sentence.__name__, *broken.args) from None
         return books
+
+    def _check_moves(self) -> None:
+        with self.database.reading() as connection:
+            made = moves.since(connection, self._moves_seen)
+        moves.nothing_moves_but_as_the_tables_say(made)
+        self._moves_seen = made[-1].number if made else self._moves_seen
