@@ -21,10 +21,10 @@ from app.ids import show
 from app.models import callbacks, job_results, jobs
 from app.providers.base import Accepted
 from app.runtime import Runtime
-from app.services import doctor, endpoints, installation
+from app.services import doctor, endpointchanges, installation
 from app.services.callbacks import receive
 from app.services.claims import Claim
-from app.services.endpoints import Changes
+from app.services.endpointchanges import Changes
 from app.services.installation import Check
 from app.store import holds, invariants, schema
 from app.tokens import CallbackSubject
@@ -290,8 +290,8 @@ def test_webhook_endpoints_that_are_disabled_are_listed_with_the_reason(
     gone, removed = register(runtime), register(runtime, f"{URL}/removed", owner="bob")
     register(runtime, f"{URL}/well", owner="carol")
     for endpoint_id, owner in ((gone, "alice"), (removed, "bob")):
-        endpoints.change(runtime, owner, endpoint_id, Changes(is_enabled=False))
-    endpoints.remove(runtime, "bob", removed)
+        endpointchanges.change(runtime, owner, endpoint_id, Changes(is_enabled=False))
+    endpointchanges.remove(runtime, "bob", removed)
     told = f"disabled: {show('webhook', gone)} of alice: {endpoint(runtime, gone).disabled_reason}"
     assert seen(runtime)["webhooks"] == Check("webhooks", True, told)
 
