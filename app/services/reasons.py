@@ -101,7 +101,10 @@ def _unattended(snapshot: Snapshot) -> Iterator[ReasonView]:
     if not concerned or snapshot.is_worker_alive:
         return
     if snapshot.is_worker_aside:
-        words, ends = "Whoever could see to it stands aside, as its clock is off.", "the clock of a worker is right again"
+        words, ends = (
+            "Whoever could see to it stands aside, as its clock is off.",
+            "the clock of a worker is right again",
+        )
         yield ReasonView("clock_off", words, concerned, snapshot.last_sweep_at, None, ends)
     else:
         last = "No worker has swept lately." if snapshot.last_sweep_at else "No worker is known to run."

@@ -14,7 +14,17 @@ from sqlalchemy.sql.dml import UpdateBase
 from app.clock import now
 from app.db import Connection, Database
 from app.ids import show
-from app.models import attempts, batches, callbacks, job_inputs, job_results, jobs, webhook_events
+from app.models import (
+    attempts,
+    batches,
+    callbacks,
+    job_inputs,
+    job_results,
+    jobs,
+    webhook_deliveries,
+    webhook_endpoints,
+    webhook_events,
+)
 from app.providers.base import Accepted, Unknown
 from app.runtime import Runtime
 from app.services import creation, doctor, matching, orphans, quarantine
@@ -25,6 +35,7 @@ from app.store.invariants import Scope
 from tests.conftest import MakeRuntime
 from tests.factories import batch, deliver, record, sweep, take, take_one
 from tests.fakes import failure, success
+from tests.webhooks import register
 
 Named = Mapping[str, UUID]
 
@@ -49,7 +60,8 @@ def named(runtime: Runtime, clock: FrozenDateTimeFactory) -> Named:
     `twice` has the attempts `twice/1`, timed out, and `twice/2`, which answered; the other attempts are `.../1`. The
     answer of `matched` came without a token.
     """
-    found = {"over": create(runtime, "completed", "failed", "twice")}
+    found = {"endpoint": register(runtime)}
+    found |= {"over": create(runtime, "completed", "failed", "twice")}
     for claimed in take(runtime):
         bodies = {"completed": success("yes"), "failed": failure("9")}
         if claimed.submission.text_data in bodies:
@@ -89,6 +101,7 @@ def ids_of_rows(runtime: Runtime) -> Named:
         job_of = {job_id: name for name, job_id in found.items()}
         found |= {f"{job_of[row.job_id]}/{row.number}": row.id for row in connection.execute(select(attempts))}
         found["end of over"] = connection.execute(select(webhook_events.c.id)).scalar_one()
+        found["way of the end"] = connection.execute(select(webhook_deliveries.c.id)).scalar_one()
         return found | {f"body of {job_of[row.job_id]}": row.id for row in connection.execute(select(callbacks))}
 
 
@@ -162,6 +175,9 @@ BREAKS = [
     ("ends_are_told", "over", [change(webhook_events, "end of over", round=2)]),
     ("ends_are_told", "over", [change(webhook_events, "end of over", type="batch.progress")]),
     ("ends_are_told", "over", [change(batches, "over", finalized_at=None)]),
+    ("listeners_are_told", "end of over", [change(webhook_deliveries, "way of the end")]),
+    ("listeners_are_told", "end of over", [change(webhook_deliveries, "way of the end", event_id=uuid4())]),
+    ("listeners_are_told", "end of over", [change(webhook_deliveries, "way of the end", endpoint_id=uuid4())]),
     ("figures_are_right", "over", [change(jobs, "completed", state="cancelled")]),
     ("figures_are_right", "over", [change(attempts, "twice/1", state="refused")]),
     ("figures_are_right", "over", [change(attempts, "twice/1", cost_nano=3_000_000_000)]),
@@ -255,6 +271,32 @@ FITTING = [
 @pytest.mark.parametrize("allowed", FITTING, ids=["two_sweeps", "clocks", "cancelling"])
 def test_what_is_only_just_in_time_breaks_nothing(runtime: Runtime, named: Named, allowed: Change) -> None:
     assert violated(runtime, allowed.statement(named)) == {}
+
+
+NOBODY = [
+    {"owner": "bob"},
+    {"event_types": ["batch.progress", "batch.failed"]},
+    {"of_named_batches": True},
+    {"disabled_at": timedelta(0)},
+    {"removed_at": timedelta(0)},
+    {"updated_at": timedelta(seconds=-60)},  # it happened just now
+]
+
+
+@pytest.mark.parametrize("changed", NOBODY, ids=lambda changed: next(iter(changed)))
+def test_whoever_did_not_listen_need_not_be_told(runtime: Runtime, named: Named, changed: Mapping[str, object]) -> None:
+    broken = [change(webhook_deliveries, "way of the end"), change(webhook_endpoints, "endpoint", **changed)]
+    assert violated(runtime, *(each.statement(named) for each in broken)) == {}
+
+
+def test_an_endpoint_that_a_batch_names_listens_for_that_batch(runtime: Runtime, named: Named) -> None:
+    changes = [
+        change(webhook_deliveries, "way of the end"),
+        change(webhook_endpoints, "endpoint", of_named_batches=True),
+        change(batches, "over", webhook_endpoint_id="endpoint"),
+    ]
+    found = violated(runtime, *(each.statement(named) for each in changes))
+    assert found == {"listeners_are_told": [named["end of over"]]}
 
 
 def test_a_history_in_which_nothing_broke_breaks_no_invariant(runtime: Runtime, named: Named) -> None:

@@ -2,12 +2,27 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, cast, exists, func, select
+from sqlalchemy import ColumnElement, Select, String, and_, cast, exists, func, or_, select
 
-from app.models import FIGURES, attempts, batches, callbacks, each_literally, job_results, jobs, webhook_events
+from app.models import (
+    FIGURES,
+    attempts,
+    batches,
+    callbacks,
+    each_literally,
+    job_results,
+    jobs,
+    webhook_deliveries,
+    webhook_endpoints,
+    webhook_events,
+)
 from app.states import END_EVENTS, OPEN_JOB_STATES, Outcome
 from app.store import figures
+from app.store.dialects import seconds_between
 from app.store.invariants.scope import Invariant, Scope, first_of
+
+LISTENS_AFTER_SECONDS = 60.0
+"""What happens while an endpoint is being made or changed may not see that; no transaction takes as long as this."""
 
 
 def _jobs_are_all_there(scope: Scope) -> Select[Any]:
@@ -52,6 +67,30 @@ def _ends_are_told(scope: Scope) -> Select[Any]:
         (and_(~is_open, number != 1), "it has ended, which is in the outbox " + cast(number, String) + " times"),
     )
     return select(batches.c.id, batches.c.id.label("batch_id"), reason).where(batches.c.id.in_(scope.batch_ids))
+
+
+def _listeners_are_told(scope: Scope) -> Select[Any]:
+    """Whoever is as they were when it happened: a change of an endpoint, or that it is enabled again, dates it."""
+    endpoints, events = webhook_endpoints, webhook_events
+    listens = and_(
+        endpoints.c.owner == events.c.owner,
+        endpoints.c.removed_at.is_(None),
+        endpoints.c.disabled_at.is_(None),
+        or_(~endpoints.c.of_named_batches, endpoints.c.id == batches.c.webhook_endpoint_id),
+        cast(endpoints.c.event_types, String).contains('"' + events.c.type + '"'),
+        seconds_between(endpoints.c.updated_at, events.c.created_at) > LISTENS_AFTER_SECONDS,
+    )
+    has_delivery = exists().where(
+        webhook_deliveries.c.event_id == events.c.id, webhook_deliveries.c.endpoint_id == endpoints.c.id
+    )
+    reason = first_of((~has_delivery, "an endpoint listens for it, and it is not on its way there, nor ever was"))
+    return (
+        select(events.c.id, events.c.batch_id, reason)
+        .select_from(events)
+        .join(batches, batches.c.id == events.c.batch_id)
+        .join(endpoints, listens)
+        .where(events.c.batch_id.in_(scope.batch_ids))
+    )
 
 
 def _figures_are_right(scope: Scope) -> Select[Any]:
@@ -112,6 +151,12 @@ OF_BATCHES = (
         "A batch that has ended has one event in the outbox which says so; an open one has none.",
         "batch",
         _ends_are_told,
+    ),
+    Invariant(
+        "listeners_are_told",
+        "Each event of a batch is on its way, or was, to every endpoint that listened for it.",
+        "evt",
+        _listeners_are_told,
     ),
     Invariant(
         "figures_are_right",
