@@ -19,6 +19,7 @@ from app.services.choosing import Choice, problems_of
 from app.services.views import BadLine, NewJob
 
 _CALL = "call"
+_REQUIRED = ("custom_id", "method", "url", "body")
 _MAX_ID_CHARS = 512
 _MAX_MODEL_CHARS = 200
 _OF_THE_CALL = ("stream", "stream_options")
@@ -96,19 +97,20 @@ def _job(request: Mapping[str, Any], number: int, choice: Choice, settings: Sett
 
 def _faults(request: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """What is wrong with a line by itself, so that its batch fails: words, pointer, code."""
-    for name in ("custom_id", "method", "url", "body"):
-        if request.get(name) in (None, ""):
+    said = {name: request[name] for name in _REQUIRED if request.get(name) not in (None, "")}
+    for name in _REQUIRED:
+        if name not in said:
             yield f"Missing required parameter: '{name}'.", f"/{name}", "missing_required_parameter"
-    custom_id, method, url, body = (request.get(name) for name in ("custom_id", "method", "url", "body"))
-    if custom_id and (not isinstance(custom_id, str) or len(custom_id) > _MAX_ID_CHARS):
+    custom_id = said.get("custom_id", "")
+    if not isinstance(custom_id, str) or len(custom_id) > _MAX_ID_CHARS:
         yield f"A custom_id is text of at most {_MAX_ID_CHARS} characters.", "/custom_id", "invalid_request"
-    if method and method != "POST":
+    if said.get("method", "POST") != "POST":
         yield "The method must be POST.", "/method", "invalid_request"
-    if url and url != ENDPOINT:
+    if said.get("url", ENDPOINT) != ENDPOINT:
         yield f"The URL of a line must be that of its batch, {ENDPOINT}.", "/url", "invalid_url"
-    if isinstance(body, dict):
-        yield from _faults_of_body(body)
-    elif body not in (None, ""):
+    if isinstance(said.get("body"), dict):
+        yield from _faults_of_body(said["body"])
+    elif "body" in said:
         yield "The body must be a JSON object.", "/body", "invalid_request"
 
 

@@ -152,6 +152,19 @@ def test_every_bad_line_is_collected_with_its_number(api: OpenAi) -> None:
     assert api.batch(batch["id"])["errors"] == batch["errors"]
 
 
+@pytest.mark.parametrize("value", [0, 1, False, [], {}, ["a"], {"a": 1}])
+def test_what_is_no_text_where_text_must_be_fails_the_batch(api: OpenAi, value: object) -> None:
+    said = line("a")
+    wrong = ("custom_id", "method", "url", "body") if value != {} else ("custom_id", "method", "url")
+    batch = api.made(*(said | {name: value} for name in wrong))
+    assert [(code, number) for code, number, _ in faults(batch) if number < 4] == [
+        ("invalid_request", 1),
+        ("invalid_request", 2),
+        ("invalid_url", 3),
+    ]
+    assert batch["status"] == "failed"
+
+
 def test_more_bad_lines_than_a_page_are_collected_too(api: OpenAi) -> None:
     assert len(faults(api.made(*[b"{"] * 300))) == 300
 
