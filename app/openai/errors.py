@@ -27,11 +27,11 @@ class InvalidRequest(Exception):
 
 
 def register_errors(app: Flask, prefix: str) -> None:
-    """Write every error below `prefix` so, whoever found it: a view, the other face's handlers, or no route at all."""
+    """Write every error at and below `prefix` so, whoever found it: a view, the other face's handlers, or no route."""
 
     @app.after_request
     def translate(response: Response) -> Response:
-        if not request.path.startswith(f"{prefix}/"):
+        if not f"{request.path}/".startswith(f"{prefix}/"):
             return response
         response.headers.setdefault(REQUEST_ID, f"req_{new_id().hex}")
         return translated(response) if response.mimetype == PROBLEM_JSON else response

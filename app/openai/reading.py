@@ -33,6 +33,8 @@ def query(model: type[T]) -> T:
 def _in_words(fault: ErrorDetails) -> InvalidRequest:
     parts = [str(part) for part in fault["loc"] if part != "[key]"]
     param, kind, given = ".".join(parts) or None, fault["type"], str(fault["input"])[:200]
+    if param is None:
+        return InvalidRequest("The body must be a JSON object.", code="invalid_type")
     if kind == "missing":
         return InvalidRequest(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
     if kind == "literal_error":

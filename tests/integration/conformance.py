@@ -35,7 +35,7 @@ def check_response(document: Document, method: str, rule: str | None, response: 
     name = f"{method} {path or '(no route)'} -> {response.status_code}"
     if operation is None:
         assert response.status_code in {404, 405}, f"{name}: not described"
-        shape = "OpenAiError" if response.request.path.startswith("/v1/") else "ProblemOut"
+        shape = "OpenAiError" if f"{response.request.path}/".startswith("/v1/") else "ProblemOut"
         _check_objects(document, {"$ref": f"#/components/schemas/{shape}"}, [response.text], name)
         return
     announced = operation["responses"].get(str(response.status_code))

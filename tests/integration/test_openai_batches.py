@@ -115,6 +115,20 @@ def test_a_body_that_is_no_json_is_refused(api: OpenAi) -> None:
     assert (response.status_code, body_of(response)["error"]["type"]) == (400, "invalid_request_error")
 
 
+@pytest.mark.parametrize("path", ["/v1/batches", "/v1/webhook_endpoints", "/v1/chat/completions"])
+def test_a_body_that_is_no_object_is_refused(api: OpenAi, path: str) -> None:
+    response = api.call("POST", path, data=b"[]", content_type="application/json")
+    assert fault_of(response) == (400, "invalid_type", None)
+    assert body_of(response)["error"]["message"] == "The body must be a JSON object."
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/assistants", "/v1/files/"])
+def test_a_url_that_is_not_there_is_told_as_all_errors_are(api: OpenAi, path: str) -> None:
+    response = api.get(path)
+    assert fault_of(response) == (404, None, None)
+    assert response.headers["x-request-id"]
+
+
 # --- what fails one ---
 
 
