@@ -16,7 +16,8 @@ FILTERS = ("actor", "action", "subject")
 @admin.get("/audit")
 def audit() -> Response:
     """What was done, newest first; all, or by `?actor=`, `?action=` and `?subject=`."""
-    given = {name: text for name in FILTERS if (text := request.args.get(name, "").strip())}
+    asked = {name: request.args.get(name, "").replace("\x00", "").strip() for name in FILTERS}
+    given = {name: text for name, text in asked.items() if text}
     page = auditlists.listing(runtime(), Wanted(**given), request.args.get("cursor"), ACTIONS_A_PAGE)
     first = "cursor" not in request.args
     html = render_template("admin/audit.html", page=page, given=given, page_of=page_of, is_first_page=first)

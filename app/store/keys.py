@@ -47,7 +47,7 @@ def page(connection: Connection, before: UUID | None, limit: int) -> Sequence[Ro
 
 def note_use(connection: Connection, key_id: UUID, now: datetime, unless_since: datetime) -> None:
     """The key was used now, unless that was written down since then, as by another process."""
-    is_older = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < unless_since)
+    is_older = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at <= unless_since)
     connection.execute(update(api_keys).where(api_keys.c.id == key_id, is_older).values(last_used_at=now))
 
 
