@@ -19,6 +19,7 @@ from app.admin import (  # noqa: F401 - their routes join the blueprint
     jobpage,
     keys,
     login,
+    manyjobs,
     nothing,
     orphans,
     overview,

@@ -30,7 +30,10 @@ _MOST_OF_A_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """What is asked of jobs; what is empty leaves all of them. `name`: a `custom_id`, a job's id or a task's."""
+    """What is asked of jobs; what is empty leaves all of them.
+
+    `name`: a `custom_id`, a job's id or a task's; `ids`: none but these.
+    """
 
     states: tuple[str, ...] = ()
     batch_id: UUID | None = None
@@ -39,6 +42,7 @@ class JobFilter:
     min_attempts: int = 0
     created: Span = (None, None)
     finished: Span = (None, None)
+    ids: tuple[UUID, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ def wanted_by(runtime: Runtime, connection: Connection, asked: JobFilter) -> Wan
     states = read_states([state for state in asked.states if state != OVERDUE])
     return Wanted(
         batch_id=asked.batch_id,
-        ids=None if asked.name is None else named(connection, asked.name, asked.batch_id),
+        ids=asked.ids if asked.name is None else named(connection, asked.name, asked.batch_id),
         states=tuple(states),
         error_code=asked.error_code,
         min_attempts=asked.min_attempts,

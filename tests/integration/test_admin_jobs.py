@@ -118,6 +118,6 @@ def test_hostile_names_stay_text(page: FlaskClient, runtime: Runtime) -> None:
     batch_id = store_jobs(runtime, HOSTILE, batch=HOSTILE)
     text = page.get("/admin/jobs").text
     assert "<script>" not in text
-    assert text.count("&lt;script&gt;") == 2
+    assert text.count("&lt;script&gt;") >= 2
     assert job(runtime, batch_id, HOSTILE).job.custom_id == HOSTILE
     assert "<script>" not in page.get("/admin/jobs", query_string={"id": HOSTILE, "error": HOSTILE}).text
