@@ -92,6 +92,9 @@ FIGURES = (*map(str, JobState), "submits", "submitted_jobs", "cost_nano", *IN_VA
 one, what all attempts cost, and what part of that was in vain; callbacks that were late, and those beyond the first of
 the same body; what asking before paying again saved, and what may have been paid twice."""
 
+TOKENS = ("told", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+"""What the answers of a batch say that they took, and how many of them said so."""
+
 batches = Table(
     "batches",
     metadata,
@@ -122,6 +125,8 @@ batches = Table(
     Column("output_deleted_at", UtcDateTime),
     Column("errors_deleted_at", UtcDateTime),
     Column("fallback_provider", String(64)),
+    # The first two that its jobs ask for; null in the rows of versions before.
+    Column("models", JSON(none_as_null=True)),
     # Whom it tells of its end beside the endpoints that hear of every batch.
     Column("webhook_endpoint_id", Uuid),
     UniqueConstraint("owner", "idempotency_key"),
@@ -144,6 +149,7 @@ batch_figures = Table(
     Column("is_folded", Boolean, nullable=False),
     # Null in the rows of versions before, which did not keep these.
     *(Column(name, BigInteger, nullable=name in (*IN_VAIN, *PAYING_AGAIN)) for name in FIGURES),
+    *(Column(name, BigInteger) for name in TOKENS),  # null in the rows of versions before
     _partial("ix_batch_figures_not_folded", "batch_id", where=NOT_FOLDED),
 )
 

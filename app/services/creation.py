@@ -121,7 +121,7 @@ def _validate(
 
 def _store(runtime: Runtime, new: NewBatch, spool: JobSpool, problems: _Problems) -> Created:
     now = runtime.moment().now
-    row = _row(runtime, new, spool.total, now, problems)
+    row = _row(runtime, new, spool.total, now, problems) | {"models": spool.models}
     batch_id: UUID = row["id"]
     counted: figures.Figures = {JobState.QUEUED: spool.total - spool.faults, JobState.FAILED: spool.faults}
     has_work = spool.faults < spool.total

@@ -14,7 +14,7 @@ from app.services import budgets, finalizing
 from app.services.moves import move_cases
 from app.services.received import Received, callback_row, detail_of, event_of, of_provider, result_rows
 from app.states import Case, Outcome
-from app.store import batches, bulk, callbacks, figures, jobs, limits, orphans, removal, results
+from app.store import batches, bulk, callbacks, figures, jobs, limits, orphans, removal, results, usage
 from app.store import budgets as spending
 from app.transitions import Moment
 
@@ -153,8 +153,10 @@ def apply(
         rows = [callback_row(r, job_of[r.attempt_id], outcomes[r.id], detail_of(r)) for r in group]
         count_up = callbacks.add(connection, rows)
         applied = [received for received in group if outcomes[received.id] is Outcome.APPLIED]
-        results.add(connection, [row for r in applied for row in result_rows(r, job_of[r.attempt_id])])
-    figures.add(connection, count_up())
+        answers = [(r.subject.batch_id, row) for r in applied for row in result_rows(r, job_of[r.attempt_id])]
+        results.add(connection, [row for _, row in answers])
+    told = usage.told((batch_id, row["details"]) for batch_id, row in answers)
+    figures.add(connection, figures.merged(count_up(), told))
     ended = moved.ended_batches
     batch_of = {received.id: received.subject.batch_id for received in group}
     return {id_: Kept(outcomes[id_], batch, batch if batch in ended else None) for id_, batch in batch_of.items()}

@@ -15,7 +15,7 @@ from app.services.moves import move_cases
 from app.services.orphans import find
 from app.services.status import lock_job
 from app.states import Case, Outcome
-from app.store import attempts, figures, orphans, results
+from app.store import attempts, figures, orphans, results, usage
 from app.transitions import Matched
 
 
@@ -50,6 +50,7 @@ def match(runtime: Runtime, callback_id: UUID, job_id: UUID, *, by: By, despite_
         row = results.row(job_id=job_id, body=orphan, text=answer.text, details=answer.details, created_at=moment.now)
         results.add(connection, [{**row, "attempt_id": attempt_id, "source": "operator"}])
         told: Mapping[str, str] = {"job_id": show("job", job_id), "sha256": orphan.sha256}
+        figures.add(connection, usage.told([(batch.id, answer.details)]))
         audit.add(connection, moment.now, by, "callback.match", show("callback", callback_id), **told)
     finalizing.finalize(runtime, moved.ended_batches)
     runtime.doorbell.ring(batch.provider)

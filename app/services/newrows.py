@@ -39,6 +39,7 @@ def of_batch(runtime: Runtime, new: NewBatch, batch_id: UUID, total: int, now: d
         "expires_at": now + timedelta(seconds=lifetime_seconds),
         "input_file_id": new.input_file_id,
         "files_lifetime_seconds": new.files_lifetime_seconds,
+        "models": [],
         "webhook_endpoint_id": None,
     }
 

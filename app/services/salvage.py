@@ -10,7 +10,7 @@ from app.providers.base import Answer
 from app.runtime import Runtime
 from app.services.moves import move
 from app.states import Outcome
-from app.store import callbacks, figures, results
+from app.store import callbacks, figures, results, usage
 from app.transitions import Moment, Salvaged
 
 
@@ -46,7 +46,8 @@ def complete(
     rows = [_row(job_id, found[job_id], moment, source) for job_id in won]
     results.add(connection, rows)
     late = callbacks.mark_applied(connection, [row["callback_id"] for row in rows])
-    figures.add(connection, {batch_id: {"late": -number} for batch_id, number in late.items()})
+    told = usage.told((found[row["job_id"]].body.batch_id, row["details"]) for row in rows)
+    figures.add(connection, figures.merged({batch_id: {"late": -number} for batch_id, number in late.items()}, told))
     return won
 
 

@@ -21,6 +21,7 @@ class JobSpool:
         self._chunk: list[Positioned] = []
         self.total = 0
         self.faults = 0
+        self.models: list[str] = []  # the first two
 
     def __enter__(self) -> Self:
         return self
@@ -32,6 +33,9 @@ class JobSpool:
         self._chunk.append((position, job))
         self.total += 1
         self.faults += job.fault is not None
+        model = job.options.get("model")
+        if isinstance(model, str) and len(self.models) < 2 and model not in self.models:
+            self.models.append(model)
         if len(self._chunk) == _CHUNK:
             self._flush()
 

@@ -48,7 +48,7 @@ class _JsonInteger(GenericFunction[int]):
 @compiles(_JsonInteger, "postgresql")
 def _integer_on_postgresql(element: _JsonInteger, compiler: Any, **options: Any) -> str:
     document, *path = (compiler.process(clause, **options) for clause in element.clauses)
-    found = f"({document} #>> ARRAY[{', '.join(path)}]::text[])"
+    found = f"({document} #> ARRAY[{', '.join(path)}]::text[])::text"  # of a string with its quotes
     return f"CASE WHEN {found} ~ '^[0-9]{{1,15}}$' THEN {found}::bigint END"
 
 

@@ -1,15 +1,26 @@
 """Figures: what is counted of each batch, kept as the sum of what each transaction changed."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, Subquery, delete, func, select, text, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    Subquery,
+    delete,
+    func,
+    select,
+    text,
+    true,
+)
 
 from app.ids import new_id
-from app.models import FIGURES, NOT_FOLDED, attempts, batch_figures, batches, callbacks, jobs
+from app.models import FIGURES, NOT_FOLDED, TOKENS, attempts, batch_figures, batches, callbacks, jobs
 from app.states import MAYBE_ANSWERED_STATES, AttemptState, JobState, Outcome
 from app.store import bulk
 
@@ -18,17 +29,35 @@ Figures = Mapping[str, int]
 NONE_YET: Figures = dict.fromkeys(FIGURES, 0)
 
 
-def add(connection: Connection, changes: Mapping[UUID, Figures], *, is_folded: bool = False) -> None:
+def add(
+    connection: Connection,
+    changes: Mapping[UUID, Figures],
+    *,
+    is_folded: bool = False,
+    without_tokens: Collection[UUID] = (),
+) -> None:
     """Write down by how much each batch's figures change; in the transaction that changes them, so they never drift.
 
     Nobody waits for anybody: each transaction adds rows of its own. `is_folded`: there is nothing to fold them with.
+    `without_tokens`: batches of which nobody has counted what all answers took.
     """
     rows = [
-        {"batch_id": batch_id, "id": new_id(), "is_folded": is_folded} | {name: change.get(name, 0) for name in FIGURES}
+        {"batch_id": batch_id, "id": new_id(), "is_folded": is_folded}
+        | {name: change.get(name, 0) for name in FIGURES}
+        | {name: None if batch_id in without_tokens else change.get(name, 0) for name in TOKENS}
         for batch_id, change in changes.items()
         if any(change.values())
     ]
     bulk.add(connection, batch_figures, rows)
+
+
+def merged(*changes: Mapping[UUID, Figures]) -> Mapping[UUID, Figures]:
+    """Several changes as one."""
+    sums: dict[UUID, Counter[str]] = defaultdict(Counter)
+    for change in changes:
+        for batch_id, figures in change.items():
+            sums[batch_id].update(figures)
+    return sums
 
 
 def of_batches(connection: Connection, batch_ids: Iterable[UUID]) -> Mapping[UUID, Figures]:
@@ -64,11 +93,15 @@ def fold(connection: Connection, batch_ids: Sequence[UUID]) -> Mapping[UUID, Fol
     """Make one row of all that a batch has. What is committed meanwhile stays beside it, for the next time."""
     taken = delete(batch_figures).where(batch_figures.c.batch_id.in_(batch_ids)).returning(*batch_figures.c)
     folded = {batch_id: Folded() for batch_id in batch_ids}
+    untold = set()
     for row in connection.execute(taken):
-        folded[row.batch_id].all.update(_figures(row))
+        folded[row.batch_id].all.update(_figures(row, (*FIGURES, *TOKENS)))
         if not row.is_folded:
             folded[row.batch_id].new.update(_figures(row))
-    add(connection, {batch_id: each.all for batch_id, each in folded.items()}, is_folded=True)
+        if row.told is None and row.completed:
+            untold.add(row.batch_id)
+    sums = {batch_id: each.all for batch_id, each in folded.items()}
+    add(connection, sums, is_folded=True, without_tokens=untold)
     return folded
 
 
@@ -148,5 +181,5 @@ def _count_callbacks(batch_ids: Sequence[UUID]) -> Subquery:
     return of_jobs.group_by(callbacks.c.batch_id).subquery()
 
 
-def _figures(row: Any) -> dict[str, int]:
-    return {name: int(getattr(row, name) or 0) for name in FIGURES}
+def _figures(row: Any, names: Iterable[str] = FIGURES) -> dict[str, int]:
+    return {name: int(getattr(row, name) or 0) for name in names}

@@ -74,11 +74,11 @@ def discard(connection: Connection, callback_id: UUID, now: datetime) -> bool:
 
 def unproven(connection: Connection, most: int) -> int:
     """How many came without a token and were not looked at yet, counted up to `most`."""
-    chosen = select(callbacks.c.id).where(*_IS_LISTED, callbacks.c.source == UNPROVEN).limit(most)
+    chosen = select(callbacks.c.id).where(*_IS_LISTED, callbacks.c.source == literally(UNPROVEN)).limit(most)
     return connection.execute(select(func.count()).select_from(chosen.subquery())).scalar_one()
 
 
 def is_known(connection: Connection, batch_id: UUID, sha256: str) -> bool:
     """Whether a body without a token is here already."""
-    same = (callbacks.c.batch_id == batch_id, callbacks.c.sha256 == sha256, callbacks.c.source == UNPROVEN)
+    same = (callbacks.c.batch_id == batch_id, callbacks.c.sha256 == sha256, callbacks.c.source == literally(UNPROVEN))
     return connection.execute(select(callbacks.c.id).where(*same).limit(1)).first() is not None

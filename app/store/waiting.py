@@ -29,7 +29,6 @@ from app.store import attempts as attempt_rows
 from app.store import figures
 from app.store.jobs import are_due
 
-
 LOOKED_AT = 250
 """So many open jobs of each kind are looked at from either end of the order of their alarms."""
 

@@ -17,6 +17,7 @@ from app.models import (
     FIGURES,
     IN_VAIN,
     PAYING_AGAIN,
+    TOKENS,
     attempts,
     batch_figures,
     batches,
@@ -150,9 +151,9 @@ def _copy_batches(connection: Connection, completed: UUID, waiting: UUID, number
 def _keep_figures(connection: Connection) -> None:
     """One row a batch, and of the large one as many as a busy time leaves, which add up to nothing."""
     by_state = ", ".join(f"count(*) FILTER (WHERE j.state = '{state}')" for state in JobState)
-    names = ", ".join(FIGURES)
+    names = ", ".join((*FIGURES, *TOKENS))
     insert_figures = f"INSERT INTO batch_figures (batch_id, id, is_folded, {names}) "
-    nothing = ", ".join("0" for _ in (*IN_VAIN, "late", "repeats", *PAYING_AGAIN))
+    nothing = ", ".join("0" for _ in (*IN_VAIN, "late", "repeats", *PAYING_AGAIN, *TOKENS))
     counted = f"{by_state}, count(a.id), count(DISTINCT a.job_id), coalesce(sum(a.cost_nano), 0), {nothing}"
     connection.execute(
         text(
@@ -160,7 +161,7 @@ def _keep_figures(connection: Connection) -> None:
             "FROM jobs j LEFT JOIN attempts a ON a.job_id = j.id GROUP BY j.batch_id"
         )
     )
-    changes = ", ".join("CASE g % 2 WHEN 0 THEN 1 ELSE -1 END" for _ in FIGURES)
+    changes = ", ".join("CASE g % 2 WHEN 0 THEN 1 ELSE -1 END" for _ in (*FIGURES, *TOKENS))
     fresh = f"SELECT {_ID.format(1)}, {_ID.format('g')}, false, {changes} FROM generate_series(2, {FRESH + 1}) g"  # noqa: S608 - as above
     connection.execute(text(insert_figures + fresh))
 
