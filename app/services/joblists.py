@@ -21,7 +21,7 @@ Span = tuple[datetime | None, datetime | None]
 """From when on, and until when; None: always."""
 
 LOOKED_AT = joblists.LOOKED_AT
-COUNTED = 10_000
+COUNTED = 500
 """So many jobs are looked at to say how many a filter means."""
 
 _LOOKS = 20  # at some hundred batches each, for a name
