@@ -256,6 +256,7 @@ callbacks = Table(
     Index("ix_callbacks_job_id", "job_id"),
     Index("ix_callbacks_batch_id", "batch_id"),
     _partial("ix_callbacks_orphans", "id", where="outcome = 'orphan'"),
+    _partial("ix_callbacks_unproven", "batch_id", "sha256", where="source = 'unauthenticated'"),
     _partial("ix_callbacks_rematch", "rematch_at", where="rematch_at IS NOT NULL"),
 )
 

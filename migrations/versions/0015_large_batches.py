@@ -21,6 +21,7 @@ def upgrade() -> None:
         op.execute("SET LOCAL statement_timeout = 0")
     op.drop_index("ix_jobs_open", "jobs")  # of the batch alone, which is the first column of the new one
     _add_index("ix_jobs_open", "jobs", ["batch_id", "state", "suspect", "due_at"], OPEN)
+    _add_index("ix_callbacks_unproven", "callbacks", ["batch_id", "sha256"], "source = 'unauthenticated'")
 
 
 def _add_index(name: str, table: str, columns: list[str], where: str) -> None:
