@@ -71,6 +71,9 @@ def each_literally(states: Iterable[str]) -> list[ColumnElement[str]]:
     return [literally(state) for state in states]
 
 
+SET_ASIDE = (Outcome.LATE, Outcome.CONFLICT, Outcome.INVALID)
+"""Outcomes of callbacks that did nothing; orphans, which may yet, have an index of their own."""
+
 CLAIMED_JOB_STATES = (JobState.SUBMITTING, JobState.WAITING)
 
 IS_END = _is_in("type", END_EVENTS)
@@ -257,6 +260,7 @@ callbacks = Table(
     Index("ix_callbacks_batch_id", "batch_id"),
     _partial("ix_callbacks_orphans", "id", where="outcome = 'orphan'"),
     _partial("ix_callbacks_unproven", "batch_id", "sha256", where="source = 'unauthenticated'"),
+    _partial("ix_callbacks_set_aside", "outcome", "id", where=_is_in("outcome", SET_ASIDE)),
     _partial("ix_callbacks_rematch", "rematch_at", where="rematch_at IS NOT NULL"),
 )
 

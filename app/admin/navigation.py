@@ -10,7 +10,6 @@ _PLACES = (
     ("Batches", "admin.batches"),
     ("Jobs", "admin.jobs"),
     ("Callbacks", "admin.callbacks"),
-    ("Orphans", "admin.orphans"),
     ("Webhooks", "admin.webhooks"),
     ("Keys", "admin.keys"),
     ("Audit", "admin.audit"),

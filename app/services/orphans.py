@@ -8,19 +8,17 @@ from uuid import UUID
 from app.errors import NotFound
 from app.ids import read as read_id
 from app.ids import show
-from app.providers.base import Answer, Failure, Unreadable
 from app.runtime import Runtime
 from app.services import audit, inbox
 from app.services.audit import By
 from app.services.received import Received, read
-from app.services.views import OrphanDetail, OrphanView, Page
+from app.services.views import OrphanView, Page
 from app.store import orphans
 from app.tokens import CallbackSubject
 
 CHUNK = 100
 FIRST_PAUSE = timedelta(seconds=30)
 LOOKED_FOR = timedelta(hours=24)
-SHOWN_BYTES = 20_000
 
 
 def rematch(runtime: Runtime) -> bool:
@@ -37,7 +35,7 @@ def rematch(runtime: Runtime) -> bool:
     # Before they are moved: one that breaks on the way must not be the first of every sweep.
     with runtime.database.transaction() as connection:
         orphans.put_off(connection, {row.id: _next_look(row.received_at, now) for row in due})
-    inbox.rematch(runtime, [_received(runtime, row) for row in found if row.provider in runtime.providers])
+    inbox.rematch(runtime, [received(runtime, row) for row in found if row.provider in runtime.providers])
     return len(due) == CHUNK
 
 
@@ -46,8 +44,8 @@ def _next_look(received_at: datetime, now: datetime) -> datetime | None:
     return min(now + max(FIRST_PAUSE, age), received_at + LOOKED_FOR) if age < LOOKED_FOR else None
 
 
-def _received(runtime: Runtime, row: Any) -> Received:
-    """An orphan's row as the body that it was, with its id, its times and its instants."""
+def received(runtime: Runtime, row: Any) -> Received:
+    """A row of the inbox as the body that it was, with its id, its times and its instants."""
     return read(
         runtime, CallbackSubject(row.batch_id, row.attempt_id), row.provider, row.body, source=row.source
     ).again(row.id, row.times, row.received_at, row.last_received_at)
@@ -64,27 +62,6 @@ def listing(runtime: Runtime, cursor: str | None = None, limit: int = 100) -> Pa
         rows = orphans.page(connection, before, limit + 1)
     views = tuple(orphan_view(row, row.bytes) for row in rows[:limit])
     return Page(views, show("callback", views[-1].id) if len(rows) > limit else None)
-
-
-def detail(runtime: Runtime, callback_id: UUID) -> OrphanDetail:
-    """One orphan with the beginning of its body, and what today's reader makes of it.
-
-    Raises:
-        NotFound: no such orphan, or somebody has matched or discarded it.
-    """
-    row = find(runtime, callback_id)
-    body = bytes(row.body)
-    provider = runtime.providers.get(row.provider)
-    reading = provider.read(body) if provider else Unreadable("Its provider is no longer configured.")
-    match reading:
-        case Answer(origin=origin):
-            says, metadata = "an answer", origin.metadata
-        case Failure(origin=origin, code=code):
-            says, metadata = f"a failure: {code}", origin.metadata
-        case Unreadable(reason=reason):
-            says, metadata = f"nothing that can be read: {reason}", None
-    text = body[:SHOWN_BYTES].decode("utf-8", "replace")
-    return OrphanDetail(orphan_view(row, len(body)), text, len(body) > SHOWN_BYTES, says, metadata)
 
 
 def discard(runtime: Runtime, callback_id: UUID, by: By) -> None:

@@ -14,7 +14,7 @@ from app.services.joblists import named
 from app.store import attempts, batches, callbacklists, jobs
 
 MOST = 50
-KINDS: tuple[Kind, ...] = ("batch", "job", "attempt")
+KINDS: tuple[Kind, ...] = ("batch", "job", "attempt", "callback")
 
 
 @dataclass(frozen=True, slots=True)

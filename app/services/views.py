@@ -318,17 +318,6 @@ class OrphanView:
 
 
 @dataclass(frozen=True, slots=True)
-class OrphanDetail:
-    """An orphan with the beginning of its body. `says`: what it is, as we read; `metadata`: whose it says it is."""
-
-    orphan: OrphanView
-    text: str
-    is_cut: bool
-    says: str
-    metadata: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class ResultView:
     """A job's answer. `details` may hold `model`, `finish_reason`, `usage`, `from_cache`."""
 

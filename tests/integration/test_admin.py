@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from app import clock, create_app, ids
 from app.runtime import Runtime
-from app.services import callbacks, claims, creation, orphans, status, sweeps
+from app.services import callbacks, claims, creation, status, sweeps
 from app.services.views import NewBatch, NewJob
 from app.tokens import CallbackSubject
 from tests.fakes import unrecognised
@@ -233,43 +233,6 @@ def test_a_cursor_of_nobody_is_a_bad_link(page: FlaskClient) -> None:
     response = page.get("/admin/batches?cursor=nobody")
     assert response.status_code == 400
     assert "This link does not work" in response.text
-
-
-def _orphan(runtime: Runtime, text: str) -> str:
-    """A callback for an attempt that isn't here; its shown id."""
-    _call_back(runtime, ids.new_id(), ids.new_id(), text)
-    return ids.show("callback", orphans.listing(runtime).items[0].id)
-
-
-def _say(browser: FlaskClient, path: str, **fields: str) -> TestResponse:
-    token = _token(browser.get("/admin/"))
-    return browser.post(path, data={"token": token, **fields}, follow_redirects=True)
-
-
-def test_an_orphan_is_shown_harmlessly_and_matched_with_a_reason(page: FlaskClient, runtime: Runtime) -> None:
-    batch_id = _store(runtime, "one")
-    shown, job = _orphan(runtime, "the answer " + HOSTILE), _only_job(runtime, batch_id)
-    assert shown in page.get("/admin/orphans").text
-    text = page.get(f"/admin/orphans/{shown}").text
-    assert "<script>" not in text
-    assert "the answer" in text
-    path = f"/admin/orphans/{shown}/match"
-    assert "say why" in _say(page, path, job=ids.show("job", job)).text
-    assert "No job found" in _say(page, path, job="job_x", reason="seen").text
-    assert status.batch(runtime, None, batch_id).counts["completed"] == 0
-    assert "completed with this answer" in _say(page, path, job=ids.show("job", job), reason="seen").text
-    assert status.batch(runtime, None, batch_id).counts["completed"] == 1
-    assert "No orphan found" in _say(page, path, job=ids.show("job", job), reason="seen").text
-
-
-def test_an_orphan_is_discarded_by_a_post_with_a_reason(page: FlaskClient, runtime: Runtime) -> None:
-    path = f"/admin/orphans/{_orphan(runtime, 'whose?')}"
-    assert page.get(f"{path}/discard").status_code in {404, 405}
-    assert "say why" in _say(page, f"{path}/discard").text
-    assert page.get(path).status_code == 200
-    assert "is discarded" in _say(page, f"{path}/discard", reason="not ours").text
-    assert "There is none." in page.get("/admin/orphans").text
-    assert page.get(path).status_code == 404
 
 
 def test_a_button_reads_stored_answers_again(page: FlaskClient, runtime: Runtime) -> None:

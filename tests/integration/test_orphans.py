@@ -16,7 +16,7 @@ from app.errors import Conflict, NotFound
 from app.ids import show
 from app.models import attempts, audit_events, job_results, jobs
 from app.runtime import Runtime
-from app.services import callbacks, matching, orphans, sweeps
+from app.services import callbacklists, callbacks, matching, orphans, sweeps
 from app.services.audit import By
 from app.states import AttemptState, JobState
 from app.store import figures
@@ -335,7 +335,8 @@ def test_orphans_are_listed_newest_first_over_pages(runtime: Runtime) -> None:
         callbacks.receive(runtime, token, success(str(number)))
     first = orphans.listing(runtime, limit=2)
     second = orphans.listing(runtime, first.next_cursor, limit=2)
-    shown = [json.loads(orphans.detail(runtime, each.id).text) for each in (*first.items, *second.items)]
+    rows = {row.id: json.loads(row.body) for row in inbox_rows(runtime)}
+    shown = [rows[each.id] for each in (*first.items, *second.items)]
     texts = [body["status"][0]["response"]["output"][0]["choices"][0]["message"]["content"] for body in shown]
     assert (texts, second.next_cursor) == (["2", "1", "0"], None)
 
@@ -346,5 +347,5 @@ def test_a_token_of_an_orphan_is_answered_like_any_other(runtime: Runtime) -> No
     claimed = take_one(runtime)
     backup.restore()
     callbacks.receive(runtime, token_of(claimed.submission), success())
-    assert orphans.detail(runtime, only(runtime)).says == "an answer"
+    assert callbacklists.detail(runtime, only(runtime)).says == "an answer"
     assert states(runtime, batch_id) == ["queued"]

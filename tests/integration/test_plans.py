@@ -17,11 +17,13 @@ from app.models import FIGURES, metadata
 from app.models import jobs as job_table
 from app.providers.base import Accepted
 from app.runtime import Runtime
+from app.services.callbacklists import TABS
 from app.states import OPEN_JOB_STATES, JobState
 from app.store import (
     attempts,
     batches,
     budgets,
+    callbacklists,
     callbacks,
     deliveries,
     events,
@@ -238,6 +240,13 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
         ),
         "answers of states": lambda connection: results.page(connection, batch_id, list(OPEN_JOB_STATES), 100, 50),
         "job by name": lambda connection: jobs.page(connection, batch_id, [], "more-7", -1, 50),
+        **{
+            f"callbacks: {tab}": lambda connection, outcomes=outcomes: callbacklists.newest(
+                connection, outcomes, NEARLY_THE_LAST, 50
+            )
+            for tab, outcomes in TABS.items()
+        },
+        "a page of callbacks": lambda connection: callbacklists.rows(connection, OTHERS),
         "jobs by name": lambda connection: search.named(connection, "more-7", batch_id),
         "jobs by task": lambda connection: search.of_task(connection, "task-7", 50),
         "webhooks that are due": lambda connection: deliveries.due(connection, now(), 4),
