@@ -79,7 +79,7 @@ def install(marks: Marks) -> None:
     _at_entry(batches, "change", lambda *_, **values: marks.begin("finalize") if "finalized_at" in values else None)
     _at_exit(finalizing, "_settle", lambda: marks.end("finalize"))
     _at_entry(sweeps, "sweep", lambda *_, **__: marks.live())
-    _at_entry(serving, "serve", lambda *_, **__: marks.live())
+    _at_entry(serving.Server, "answer", lambda *_, **__: marks.live())
 
 
 def _marked_dialogue(original: Callable[..., Any], marks: Marks) -> Callable[..., Any]:
@@ -103,7 +103,7 @@ def _marked_dialogue(original: Callable[..., Any], marks: Marks) -> Callable[...
     return send
 
 
-def _within(module: ModuleType, name: str, phase: str, marks: Marks) -> None:
+def _within(place: ModuleType | type, name: str, phase: str, marks: Marks) -> None:
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def marked(*arguments: Any, **named: Any) -> Any:
             with marks.within(phase):
@@ -111,10 +111,10 @@ def _within(module: ModuleType, name: str, phase: str, marks: Marks) -> None:
 
         return marked
 
-    _replace(module, name, make)
+    _replace(place, name, make)
 
 
-def _at_entry(module: ModuleType, name: str, told: Callable[..., object]) -> None:
+def _at_entry(place: ModuleType | type, name: str, told: Callable[..., object]) -> None:
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def marked(*arguments: Any, **named: Any) -> Any:
             told(*arguments, **named)
@@ -122,10 +122,10 @@ def _at_entry(module: ModuleType, name: str, told: Callable[..., object]) -> Non
 
         return marked
 
-    _replace(module, name, make)
+    _replace(place, name, make)
 
 
-def _at_exit(module: ModuleType, name: str, told: Callable[[], object]) -> None:
+def _at_exit(place: ModuleType | type, name: str, told: Callable[[], object]) -> None:
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def marked(*arguments: Any, **named: Any) -> Any:
             try:
@@ -135,11 +135,11 @@ def _at_exit(module: ModuleType, name: str, told: Callable[[], object]) -> None:
 
         return marked
 
-    _replace(module, name, make)
+    _replace(place, name, make)
 
 
-def _replace(module: ModuleType, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-    setattr(module, name, make(getattr(module, name)))
+def _replace(place: ModuleType | type, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    setattr(place, name, make(getattr(place, name)))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pytest
 
 from tests.chaos import plan
 from tests.chaos.faults import Faults
-from tests.chaos.marked import Marks, _marked_dialogue
+from tests.chaos.marked import FOLDER, Marks, _marked_dialogue
 from tests.chaos.marks import PHASES, Page
 from tests.chaos.supervisor import Supervisor, Watched
 from tests.e2e.procfile import ROOT, until
@@ -73,6 +73,15 @@ def test_a_marked_dialogue_is_the_same_dialogue_and_each_of_its_requests_a_post(
         dialogue.throw(ConnectionError("a reset"))
     assert end.value.value == "ended with a reset"
     assert page.counts() == {}
+
+
+def test_every_place_that_is_marked_is_there(tmp_path: Path) -> None:
+    """The marks are put from outside: nobody who renames a function hears of it otherwise."""
+    command = [sys.executable, "-m", "tests.chaos.marked", "--help"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {FOLDER: str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout[:6]) == (0, "Usage:"), done.stderr
 
 
 # --- the supervisor and the plan ---
