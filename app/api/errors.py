@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import os
 import traceback
 from http import HTTPStatus
 from pathlib import Path
@@ -30,7 +29,7 @@ from app.errors import (
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 QUARANTINE_RETRY_SECONDS = 3600  # a person has to look first
-NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 _FRAMES_LOGGED = 8
 
 _STATUS: dict[type[HivebatchError], HTTPStatus] = {
@@ -100,8 +99,8 @@ def no_such_page() -> Response:
 
 def of_a_fault(error: BaseException) -> Response:
     """The response to a fault of ours; where there was no room for what came, the client may come again."""
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return of_ours(DatabaseUnavailable(os.strerror(error.errno), "there is no room here for the request"))
+    if isinstance(error, OSError) and _has_no_room(error):
+        return of_ours(DatabaseUnavailable(str(error.strerror), "there is no room here for the request"))
     # The message of an exception can hold a prompt or a token, so only its kind and its place are logged.
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES_LOGGED:]
     place = " > ".join(f"{Path(frame.filename).name}:{frame.lineno}:{frame.name}" for frame in frames)
@@ -109,6 +108,11 @@ def of_a_fault(error: BaseException) -> Response:
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     words = "Something is wrong on our side; the log of the service has it."
     return _response(ProblemOut(type="about:blank", title=status.phrase, status=status, detail=words), {})
+
+
+def _has_no_room(error: OSError) -> bool:
+    """Whether no file could be written. The first of a process needs a folder; who finds none names no file."""
+    return error.errno in _NO_ROOM or (isinstance(error, FileNotFoundError) and error.filename is None)
 
 
 def item(problem: Problem) -> ProblemItemOut:

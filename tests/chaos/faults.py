@@ -3,7 +3,7 @@
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from random import Random
 import requests
 
 from tests.chaos import aim
-from tests.chaos.load import Load
+from tests.chaos.load import PADDING, Load
 from tests.chaos.proxy import Mode
 from tests.chaos.supervisor import Watched
 from tests.chaos.system import SETTINGS, Production, System
@@ -102,12 +102,16 @@ class Faults:
             self._system.proxy.use(name, Mode.PASS)
 
     def disk_full(self, name: str) -> None:
-        """No file of this process may be written any more, for a while."""
-        target = self._system.watched[name]
+        """No file of this process may be written any more, for a while: what it would need one for comes again."""
+        target, large = self._system.watched[name], _large(len(self.done))
         with self._noted("disk full", name), full_disk(target.pid):
             time.sleep(self._random.uniform(0.5, 2))
             if self._system.database == "sqlite":
                 assert requests.get(f"{self._system.url}/readyz", timeout=10).status_code == 503
+            refused = self._load.offer(large)
+            assert refused is not None, "web was away"
+            assert (refused.status_code, "Retry-After" in refused.headers) == (503, True), refused.text
+        self._load.submit(large)
 
     def redis_absent(self, until: Callable[[], object]) -> None:
         """It is not there at the start; it comes when `until` returns."""
@@ -182,6 +186,12 @@ class Faults:
         began_at = datetime.now(UTC)
         yield
         self.done.append(Done(kind, target, began_at, datetime.now(UTC)))
+
+
+def _large(number: int) -> Sequence[Asked]:
+    """What web has to put into a file before it can be looked at."""
+    texts = [f"Question {number}.{each}: how long is this?{PADDING}" for each in range(8)]
+    return [Asked(f"large/{number}/{each}", text) for each, text in enumerate(texts)]
 
 
 def _unheard(number: int, position: int) -> Asked:

@@ -20,9 +20,11 @@ PACE_SECONDS = 2.5
 
 LARGE_SHARE = 0.05
 """Of the batches: those whose requests are so large that the service keeps them in files."""
+PADDING = " and so on" * 4000
+"""Makes a prompt one of 40 KB, and eight of them a request that web keeps in a file."""
+
 _AGAIN_SECONDS = 0.2
 _PATIENCE_SECONDS = 120.0
-_PADDING = " and so on" * 4000
 _OPEN = ("queued", "submitting", "waiting")
 _FINALS = ("completed", "failed", "cancelled")
 
@@ -66,6 +68,12 @@ class Load(Client):
         """Send these besides, as one batch, until the service has it; its id."""
         self._besides += len(jobs)
         return self._submit_one(tuple(jobs))
+
+    def offer(self, jobs: Sequence[Asked]) -> requests.Response | None:
+        """Send these once, as one batch that it does not want to have any more; what was said, None for nothing."""
+        body = json.dumps({"jobs": [job.to_json() for job in jobs]})
+        headers = self._headers | {"Content-Type": "application/json"}
+        return _asked_once("POST", self._url, headers, {"data": body})
 
     def stop(self) -> None:
         """End both threads. Raises what went wrong in them."""
@@ -196,5 +204,5 @@ def _asked_once(method: str, url: str, headers: dict[str, str], arguments: dict[
 
 def _asked(position: int, is_large: bool) -> Asked:
     """A prompt that can be answered, unlike any other; a large one has 40 KB."""
-    text = f"Question {position}: who is number {position}? Größe {position} 東京" + is_large * _PADDING
+    text = f"Question {position}: who is number {position}? Größe {position} 東京" + is_large * PADDING
     return Asked(f"job/{position}", text, "Answer in one line." if position % 7 == 0 else None)

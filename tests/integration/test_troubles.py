@@ -3,6 +3,7 @@
 import json
 import logging
 import resource
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,7 @@ def half_migrated(database: Database) -> Iterator[None]:
 def no_file_may_grow() -> Iterator[None]:
     """None of this process, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     try:
         yield
     finally:
@@ -131,10 +132,13 @@ def test_a_server_that_is_killed_and_started_again_is_found_again(
     site.runtime.close()
 
 
+@pytest.mark.parametrize("is_first", [False, True])
 def test_a_request_that_web_has_no_room_for_is_to_come_again(
-    server: Postgres, caplog: pytest.LogCaptureFixture
+    server: Postgres, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, is_first: bool
 ) -> None:
-    site = Site(server.create_database("room"))
+    """Also when it is the first that this process would have kept in a file."""
+    site = Site(server.create_database(f"room_{is_first}"))
+    monkeypatch.setattr(tempfile, "tempdir", None if is_first else tempfile.gettempdir())
     large = json.dumps({"jobs": jobs(*["b" * 60_000] * 6)}).encode()
     headers = [("Authorization", f"Bearer {site.key}"), ("Content-Type", "application/json")]
     with no_file_may_grow():
