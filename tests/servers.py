@@ -100,7 +100,7 @@ class Postgres(_Server):
         options = ["-h", "127.0.0.1", "-p", str(self.port), "-k", str(self.folder)]
         for name, is_on in self._switches.items():
             options += ["-c", f"{name}={'on' if is_on else 'off'}"]
-        self._run([str(binaries / "postgres"), "-D", str(data), *options], self._answers, user)
+        self._run(self._wrapped([str(binaries / "postgres"), "-D", str(data), *options]), self._answers, user)
         return self
 
     def url(self, database: str = "postgres") -> str:
@@ -111,6 +111,9 @@ class Postgres(_Server):
         with psycopg.connect(self._dsn(), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
+
+    def _wrapped(self, command: Sequence[str]) -> Sequence[str]:
+        return command
 
     def _dsn(self) -> str:
         return f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
@@ -179,6 +182,50 @@ class Standby(Postgres):
     def _make(self, binaries: Path, data: Path, user: str | None) -> None:
         copy = ["-d", self._primary._dsn(), "-D", str(data), "--write-recovery-conf", "--checkpoint=fast"]
         self._call([str(binaries / "pg_basebackup"), *copy], user)
+
+
+class OnSmallDisk(Postgres):
+    """A PostgreSQL whose databases, all but its log, lie on a disk of a few megabytes.
+
+    The disk is memory that only it sees: that takes no privileges, but a kernel that gives users namespaces.
+    """
+
+    _MEGABYTES = 32
+    _MOUNT = 'mount -t tmpfs -o size="$1"m tmpfs "$2" && shift 2 && exec "$@"'
+
+    def create_database(self, name: str) -> str:
+        with psycopg.connect(self._dsn(), autocommit=True) as connection:
+            connection.execute(f"CREATE TABLESPACE small LOCATION '{self._disk}'".encode())
+            connection.execute(f'CREATE DATABASE "{name}" TABLESPACE small'.encode())
+        return self.url(name)
+
+    def fill(self) -> None:
+        """Leave not a byte on the disk."""
+        self._do(f"cat /dev/zero > {self._disk}/ballast 2>/dev/null; true")
+
+    def make_room(self) -> None:
+        self._do(f"rm {self._disk}/ballast")
+
+    @property
+    def _disk(self) -> Path:
+        return self.folder / "disk"
+
+    def _do(self, line: str) -> None:
+        """In a shell of the server's, which sees the disk."""
+        with psycopg.connect(self._dsn(), autocommit=True) as connection:
+            connection.execute(f"COPY (SELECT) TO PROGRAM '{line}'".encode())
+
+    def _wrapped(self, command: Sequence[str]) -> Sequence[str]:
+        if shutil.which("unshare") is None:
+            raise ServerUnavailable("there is no unshare")
+        own = ["unshare", "--user", "--mount", "--map-current-user", "--keep-caps"]
+        return [*own, "sh", "-c", self._MOUNT, "sh", str(self._MEGABYTES), str(self._disk), *command]
+
+    def _make(self, binaries: Path, data: Path, user: str | None) -> None:
+        super()._make(binaries, data, user)
+        self._disk.mkdir(mode=0o700)
+        if user:
+            shutil.chown(self._disk, user)
 
 
 def _value(connection: "psycopg.Connection[Any]", query: LiteralString) -> Any:

@@ -22,10 +22,14 @@ def revision(connection: Connection) -> str | None:
 def write_probe(connection: Connection) -> None:
     """Write nothing that matters; raises what a real write would. No row is touched, so it waits for nobody.
 
-    A file gets a page of its header again at the commit, or a full disk would not show.
+    A full disk has to show: a file gets a page of its header again at the commit; a server, whose small writes find
+    room in the pages that it has, puts rows that it may not hold in memory into a file of its own for a moment.
     """
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA user_version = 0")
+    else:
+        connection.execute(text("SET LOCAL work_mem = '64kB'"))
+        connection.execute(text("SELECT count(*) FROM generate_series(1, 5000)"))
     connection.execute(update(limits).where(false()).values(provider=limits.c.provider))
 
 

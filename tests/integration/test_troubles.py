@@ -18,7 +18,7 @@ from app.store import schema
 from tests.asgi import arriving, call
 from tests.integration.rest import jobs
 from tests.integration.sites import LARGE, Site, told
-from tests.servers import Postgres
+from tests.servers import OnSmallDisk, Postgres, ServerUnavailable
 
 
 @pytest.fixture
@@ -160,3 +160,25 @@ def test_a_server_whose_migration_did_not_come_to_its_end_takes_nothing(
     assert told(caplog) == {OTHER_SCHEMA, f"schema is 0001_initial, this code needs {schema.HEAD}"}
     site.assert_well()
     site.runtime.close()
+
+
+@pytest.fixture
+def on_small_disk() -> Iterator[OnSmallDisk]:
+    made = OnSmallDisk()
+    try:
+        made.start()
+    except ServerUnavailable as error:
+        made.stop()
+        pytest.skip(f"PostgreSQL could not have a disk of its own here: {error}")
+    yield made
+    made.stop()
+
+
+def test_a_server_whose_disk_is_full_says_so(on_small_disk: OnSmallDisk, caplog: pytest.LogCaptureFixture) -> None:
+    site = Site(on_small_disk.create_database("full"))
+    on_small_disk.fill()
+    site.assert_troubled("the disk of the database is full")
+    assert told(caplog) == {"the disk of the database is full"}
+    on_small_disk.make_room()
+    site.assert_well()
+    site.close()
