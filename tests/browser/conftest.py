@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.processes import Processes, Up
+from tests.missing import leave_out
 
 VIEWER_PASSWORD = "who-only-looks"
 TIMES = {
@@ -20,10 +21,10 @@ TIMES = {
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Chromium; without one the test is skipped and says so."""
+    """Chromium; without one the test is left out and says so."""
     found = shutil.which("chromium")
     if found is None:
-        pytest.skip("there is no Chromium here: apt-get install chromium")
+        leave_out("there is no Chromium here: apt-get install chromium")
     with sync_playwright() as playwright:
         # Its sandbox needs rights that a container does not have; it only ever sees our own pages.
         launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])

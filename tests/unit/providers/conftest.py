@@ -1,8 +1,5 @@
 """Servers and senders that end with their test; every test that has a sender runs with each of them."""
 
-import shlex
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +10,7 @@ import pytest
 from app.providers.dialogues import Dialogue, Request, Response, T
 from app.providers.requests_sender import RequestsSender
 from app.providers.senders import Sender
+from tests.certificates import certificate_for
 from tests.senders import SENDERS, skip_if_missing
 from tests.unit.providers.servers import Act, Server
 
@@ -91,14 +89,7 @@ def sender(make_sender: MakeSender) -> Waiting:
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """A self-signed certificate for 127.0.0.1, with its key in the same file."""
-    if not (openssl := shutil.which("openssl")):
-        pytest.skip("openssl makes the certificate")
-    path = tmp_path / "server.pem"
-    made = f"""req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1
-               -addext subjectAltName=IP:127.0.0.1 -keyout {path} -out {path.with_suffix(".cert")}"""
-    subprocess.run([openssl, *shlex.split(made)], check=True, capture_output=True)
-    path.write_bytes(path.read_bytes() + path.with_suffix(".cert").read_bytes())
-    return path
+    return certificate_for("IP:127.0.0.1", tmp_path / "server.pem")
 
 
 def _class_of(name: str) -> Callable[..., Sender]:

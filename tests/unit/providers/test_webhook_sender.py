@@ -1,9 +1,6 @@
 """Sending a webhook: to an address that was looked at, once, within its time, and whatever comes back is told."""
 
-import shlex
-import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +10,7 @@ import pytest
 from app.outbound.addresses import Guard
 from app.outbound.connections import MAX_ANSWER_BYTES
 from app.outbound.webhooks import GuardedSender, Message, Reply
+from tests.certificates import certificate_for
 from tests.unit.providers.conftest import Serve
 from tests.unit.providers.servers import (
     Line,
@@ -51,14 +49,7 @@ def send(url: str, *, timeout_seconds: float = 5.0, resolve: Names | None = None
 @pytest.fixture
 def named_certificate(tmp_path: Path) -> Path:
     """A certificate for hooks.example.org that vouches for itself, with its key in the same file."""
-    if not (openssl := shutil.which("openssl")):
-        pytest.skip("openssl makes the certificate")
-    path = tmp_path / "named.pem"
-    made = f"""req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=hooks.example.org
-               -addext subjectAltName=DNS:hooks.example.org -keyout {path} -out {path.with_suffix(".cert")}"""
-    subprocess.run([openssl, *shlex.split(made)], check=True, capture_output=True)
-    path.write_bytes(path.read_bytes() + path.with_suffix(".cert").read_bytes())
-    return path
+    return certificate_for("DNS:hooks.example.org", tmp_path / "named.pem")
 
 
 def test_it_is_posted_with_its_headers_and_its_body(serve: Serve) -> None:
