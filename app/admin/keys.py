@@ -28,7 +28,7 @@ def keys() -> str:
     )
 
 
-@admin.post("/keys")
+@admin.post("/keys/new")
 def create_key() -> ResponseReturnValue:
     """Make a key, and show its secret this once."""
     scopes = [scope for scope in Scope if scope in request.form.getlist("scope")]

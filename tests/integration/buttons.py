@@ -11,10 +11,11 @@ from uuid import UUID
 from app import ids
 from app.runtime import Runtime
 from app.services import batches, callbacks, endpointchanges, keys, orphans, pausing
+from app.services.audit import By
 from app.services.endpointchanges import Changes
 from app.states import EventType
 from app.tokens import CallbackSubject
-from tests.factories import counts, deliver, job, submit, take_one
+from tests.factories import PROVIDER, counts, deliver, job, submit, take_one
 from tests.fakes import success, unrecognised
 from tests.webhooks import endpoint, on_their_way, register
 
@@ -58,10 +59,46 @@ def retry_job(runtime: Runtime) -> Press:
     return _press(f"jobs/{ids.show('job', job(runtime, batch_id).job.id)}/retry", shown)
 
 
-def reparse_batch(runtime: Runtime) -> Press:
+def _job(runtime: Runtime) -> str:
+    batch_id, _ = _batch(runtime, "one")
+    return ids.show("job", job(runtime, batch_id).job.id)
+
+
+def cancel_job(runtime: Runtime) -> Press:
+    shown = _job(runtime)
+    return _press(f"jobs/{shown}/cancel", shown)
+
+
+def fail_job(runtime: Runtime) -> Press:
+    shown = _job(runtime)
+    return _press(f"jobs/{shown}/fail", shown)
+
+
+def complete_job(runtime: Runtime) -> Press:
+    shown = _job(runtime)
+    return _press(f"jobs/{shown}/complete", shown, text="an answer")
+
+
+def read_job(runtime: Runtime) -> Press:
+    shown = _job(runtime)
+    return _press(f"jobs/{shown}/texts", shown)
+
+
+def _unread(runtime: Runtime) -> tuple[UUID, str]:
+    """A batch in the answer of whose only job no text was recognised."""
     batch_id, shown = _batch(runtime, "one")
     deliver(runtime, take_one(runtime).submission, unrecognised())
     assert counts(runtime, batch_id) == {"failed": 1}
+    return batch_id, shown
+
+
+def reparse_job(runtime: Runtime) -> Press:
+    batch_id, shown = _unread(runtime)
+    return _press(f"jobs/{ids.show('job', job(runtime, batch_id).job.id)}/reparse", shown)
+
+
+def reparse_batch(runtime: Runtime) -> Press:
+    _, shown = _unread(runtime)
     return _press(f"batches/{shown}/reparse", shown)
 
 
@@ -74,6 +111,19 @@ def resume_batch(runtime: Runtime) -> Press:
     batch_id, shown = _batch(runtime)
     pausing.pause(runtime, None, batch_id, "lunch")
     return _press(f"batches/{shown}/resume", shown)
+
+
+def pause_provider(_: Runtime) -> Press:
+    return _press(f"providers/{PROVIDER}/pause", f"provider:{PROVIDER}")
+
+
+def lift_hold(runtime: Runtime) -> Press:
+    pausing.pause_provider(runtime, PROVIDER, By("cli"))
+    return _press(f"providers/{PROVIDER}/lift", f"provider:{PROVIDER}", hold=pausing.PAUSED)
+
+
+def send_echo(_: Runtime) -> Press:
+    return _press(f"providers/{PROVIDER}/echo", f"provider:{PROVIDER}")
 
 
 def _orphan(runtime: Runtime) -> str:
@@ -95,7 +145,7 @@ def discard_orphan(runtime: Runtime) -> Press:
 
 def create_key(_: Runtime) -> Press:
     shown = ids.show("key", ids.new_id())
-    return _press("keys", shown, key=shown, owner="alice", name="x", scope="read")
+    return _press("keys/new", shown, key=shown, owner="alice", name="x", scope="read")
 
 
 def _key(runtime: Runtime) -> str:
@@ -174,9 +224,17 @@ RECIPES: Mapping[str, Callable[[Runtime], Press]] = {
         cancel_batch,
         retry_batch,
         retry_job,
+        cancel_job,
+        fail_job,
+        complete_job,
+        read_job,
+        reparse_job,
         reparse_batch,
         pause_batch,
         resume_batch,
+        pause_provider,
+        lift_hold,
+        send_echo,
         match_orphan,
         discard_orphan,
         create_key,

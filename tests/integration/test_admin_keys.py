@@ -53,7 +53,7 @@ def test_nobody_has_a_key_yet_and_the_page_says_how_to_make_one(page: FlaskClien
 def test_a_key_is_made_its_secret_shown_once_and_it_opens_the_api(
     page: FlaskClient, runtime: Runtime, client: FlaskClient
 ) -> None:
-    made = press(page, "/admin/keys", key=new_id(page), owner="alice", name=HOSTILE, scope=["read", "write"])
+    made = press(page, "/admin/keys/new", key=new_id(page), owner="alice", name=HOSTILE, scope=["read", "write"])
     assert made.headers["Cache-Control"] == "no-store"
     secret = secret_of(made)
     listed = page.get("/admin/keys").text
@@ -66,8 +66,8 @@ def test_a_key_is_made_its_secret_shown_once_and_it_opens_the_api(
 
 def test_the_same_form_makes_one_key(page: FlaskClient, runtime: Runtime) -> None:
     form = {"key": new_id(page), "owner": "alice", "scope": "read"}
-    press(page, "/admin/keys", **form)
-    again = press(page, "/admin/keys", **form)
+    press(page, "/admin/keys/new", **form)
+    again = press(page, "/admin/keys/new", **form)
     assert "This key was made already; its secret is not shown again." in again.text
     assert only(runtime).id == ids.read("key", form["key"])
 
@@ -76,14 +76,14 @@ def test_the_same_form_makes_one_key(page: FlaskClient, runtime: Runtime) -> Non
 def test_a_key_without_an_owner_or_a_scope_is_not_made(
     page: FlaskClient, runtime: Runtime, form: dict[str, object]
 ) -> None:
-    refused = press(page, "/admin/keys", **{"key": new_id(page), "owner": "alice", "scope": "read"} | form)
+    refused = press(page, "/admin/keys/new", **{"key": new_id(page), "owner": "alice", "scope": "read"} | form)
     assert "No key was made" in refused.text
     assert keys.listing(runtime) == ()
 
 
 @pytest.mark.parametrize("key", ["", "key_1", "batch_" + "0" * 32, "key_" + "0" * 32])
 def test_a_form_with_another_id_than_ours_makes_nothing(page: FlaskClient, runtime: Runtime, key: str) -> None:
-    assert press(page, "/admin/keys", key=key, owner="alice", scope="read").status_code == 404
+    assert press(page, "/admin/keys/new", key=key, owner="alice", scope="read").status_code == 404
     assert keys.listing(runtime) == ()
 
 
