@@ -12,7 +12,7 @@ from app.services.audit import By
 from app.services.moves import move_cases
 from app.services.received import Received, detail_of, event_of, result_rows
 from app.states import Case, Outcome
-from app.store import batches, callbacklists, figures, jobs, results
+from app.store import batches, callbacklists, figures, jobs, results, usage
 
 
 def replay(runtime: Runtime, callback_id: UUID, by: By) -> Outcome:
@@ -85,7 +85,8 @@ def _write(connection: Connection, received: Received, case: Case, before: Outco
     if after is before:
         return
     callbacklists.judge(connection, received.id, after, detail_of(received))
-    late = (after is Outcome.LATE) - (before is Outcome.LATE)
-    figures.add(connection, {case.job.batch_id: {"late": late}})
-    if after is Outcome.APPLIED:
-        results.add(connection, result_rows(received, case.job.id))
+    answers = result_rows(received, case.job.id) if after is Outcome.APPLIED else []
+    results.add(connection, answers)
+    batch_id, late = case.job.batch_id, (after is Outcome.LATE) - (before is Outcome.LATE)
+    told = usage.told((batch_id, row["details"]) for row in answers)
+    figures.add(connection, figures.merged({batch_id: {"late": late}}, told))

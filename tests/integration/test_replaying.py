@@ -1,5 +1,7 @@
 """Replaying: a body that did nothing is looked at again by the inbox's own rules, as often as anybody likes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 import pytest
@@ -8,7 +10,7 @@ from sqlalchemy import select
 from app.errors import Conflict, NotFound
 from app.ids import new_id
 from app.models import audit_events
-from app.providers.base import Accepted
+from app.providers.base import Accepted, Unreadable
 from app.runtime import Runtime
 from app.services import batches, byhand, callbacks, orphans, replaying
 from app.services.audit import By
@@ -33,6 +35,14 @@ def audited(runtime: Runtime) -> list[tuple[str, str | None]]:
     return [(row.details.get("before"), row.details.get("after")) for row in rows if row.action == "callback.replay"]
 
 
+@contextmanager
+def unable_to_read(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As a version before that understood less."""
+    with monkeypatch.context() as patched:
+        patched.setattr(provider, "read", lambda _: Unreadable("unknown"))
+        yield
+
+
 def assert_figures_are_right(runtime: Runtime, batch_id: UUID) -> None:
     with runtime.database.reading() as connection:
         assert figures.drift(connection, batch_id) == {}
@@ -43,10 +53,11 @@ def test_a_body_that_can_be_read_by_now_is_applied_once(
 ) -> None:
     batch_id = submit(runtime, "a")
     claimed = take_one(runtime)
-    for _ in range(3):
-        deliver(runtime, claimed.submission, b"?")
-    assert (outcomes(job(runtime, batch_id)), replaying.replay(runtime, only(runtime), BY)) == (["invalid"], "invalid")
-    monkeypatch.setattr(provider, "read", lambda _: provider._real.read(success("understood", charge="0.5")))
+    with unable_to_read(provider, monkeypatch):
+        for _ in range(3):
+            deliver(runtime, claimed.submission, success("understood", charge="0.5"))
+        assert replaying.replay(runtime, only(runtime), BY) == "invalid"
+    assert outcomes(job(runtime, batch_id)) == ["invalid"]
     assert replaying.replay(runtime, only(runtime), BY) == "applied"
     found = job(runtime, batch_id)
     assert found.result is not None
@@ -83,10 +94,10 @@ def test_what_was_unreadable_and_comes_too_late_by_now_is_late(
     runtime: Runtime, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch_id = submit(runtime, "a")
-    deliver(runtime, take_one(runtime).submission, b"?")
+    with unable_to_read(provider, monkeypatch):
+        deliver(runtime, take_one(runtime).submission, success("theirs"))
     callback_id = only(runtime)
     byhand.complete(runtime, job(runtime, batch_id).job.id, "mine", BY)
-    monkeypatch.setattr(provider, "read", lambda _: provider._real.read(success("theirs")))
     assert replaying.replay(runtime, callback_id, BY) == "late"
     found = job(runtime, batch_id)
     assert found.result is not None
@@ -98,8 +109,8 @@ def test_a_failure_that_could_not_be_read_fails_its_job_only_while_its_attempt_i
     runtime: Runtime, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch_id = submit(runtime, "a", max_attempts=1)
-    deliver(runtime, take_one(runtime).submission, b"?")
-    monkeypatch.setattr(provider, "read", lambda _: provider._real.read(failure("9")))
+    with unable_to_read(provider, monkeypatch):
+        deliver(runtime, take_one(runtime).submission, failure("9"))
     assert replaying.replay(runtime, only(runtime), BY) == "applied"
     assert counts(runtime, batch_id) == {"failed": 1}
 
