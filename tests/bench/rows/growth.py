@@ -12,14 +12,14 @@ from sqlalchemy import event
 from app import config
 from app.clock import now
 from app.db import Database
-from app.ids import show
 from app.queue import SilentDoorbell
 from app.runtime import Runtime, build
-from app.services import callbacks, claims, health, removal, results, status, sweeps
+from app.services import callbacks, claims, filelists, removal, results, status, sweeps, usage, why
 from app.store import removal as removal_rows
 from migrations import runner
 from tests.bench.filling import OWNER, Filled, callbacks_to_come, fill, open_all
 from tests.bench.machine import Machine
+from tests.bench.rows import pages
 
 NAMES = (
     "growth_list_ms",
@@ -29,14 +29,19 @@ NAMES = (
     "growth_find_ms",
     "growth_job_ms",
     "growth_results_ms",
+    "growth_why_ms",
+    "growth_usage_ms",
+    "growth_files_ms",
     "growth_admin_ms",
     "growth_callback_ms",
     "growth_claim_ms",
     "growth_sweep_ms",
     "growth_open_list_ms",
     "growth_open_status_ms",
+    "growth_open_why_ms",
     "growth_open_states_ms",
     "growth_open_results_ms",
+    "growth_open_admin_ms",
     "growth_open_claim_ms",
     "growth_open_sweep_ms",
     "growth_removal_ms",
@@ -79,7 +84,10 @@ def _calls(runtime: Runtime, filled: Filled) -> Mapping[str, Callable[[], object
         "growth_find_ms": lambda: status.jobs(runtime, OWNER, large, custom_id=f"job-{middle}"),
         "growth_job_ms": lambda: status.job(runtime, OWNER, filled.some_job),
         "growth_results_ms": lambda: _some_results(runtime, large),
-        "growth_admin_ms": lambda: _admin_pages(runtime, filled),
+        "growth_why_ms": lambda: why.batch(runtime, OWNER, large),
+        "growth_usage_ms": lambda: usage.of_batch(runtime, large),
+        "growth_files_ms": lambda: filelists.page(runtime, OWNER, purpose=None, after=None, limit=100, order="desc"),
+        "growth_admin_ms": lambda: pages.visit(runtime, filled),
         "growth_callback_ms": lambda: callbacks.receive(runtime, *next(to_come)),
         "growth_claim_ms": lambda: claims.claim(runtime, "hive_v2", 20, is_idle=True),
         "growth_sweep_ms": lambda: sweeps.sweep(runtime, "bench"),
@@ -91,8 +99,10 @@ def _calls_with_all_open(runtime: Runtime, filled: Filled) -> Mapping[str, Calla
     return {
         "growth_open_list_ms": lambda: status.batches(runtime, OWNER, None, 200),
         "growth_open_status_ms": lambda: status.batch(runtime, OWNER, large),
+        "growth_open_why_ms": lambda: why.batch(runtime, OWNER, large),
         "growth_open_states_ms": lambda: _pages_of_states(runtime, large),
         "growth_open_results_ms": lambda: _some_results(runtime, large),
+        "growth_open_admin_ms": lambda: pages.visit(runtime, filled),
         "growth_open_claim_ms": lambda: claims.claim(runtime, "hive_v2", 20, is_idle=True),
         "growth_open_sweep_ms": lambda: sweeps.sweep(runtime, "bench"),
     }
@@ -105,14 +115,6 @@ def _pages_of_states(runtime: Runtime, batch_id: UUID) -> None:
 
 def _some_results(runtime: Runtime, batch_id: UUID) -> None:
     list(islice(results.stream(runtime, OWNER, batch_id, ["completed"]).lines, 400))
-
-
-def _admin_pages(runtime: Runtime, filled: Filled) -> None:
-    status.batches(runtime, None, show("batch", filled.middle_batch), 25)
-    health.readiness(runtime)
-    status.batch(runtime, None, filled.middle_batch)
-    status.jobs(runtime, None, filled.large_batch, states=["waiting"], limit=50)
-    status.jobs(runtime, None, filled.large_batch, states=["failed"], limit=50)
 
 
 def _slowest_ms(runtime: Runtime, call: Callable[[], object]) -> float:
