@@ -1,16 +1,21 @@
 """What is looked for again and again is found by an index of what is open, however much was ever stored."""
 
+import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Index, select, text
 
+from app import store
 from app.clock import now
 from app.db import Connection, Database
 from app.models import FIGURES, metadata
@@ -35,6 +40,7 @@ from app.store import (
     jobs,
     latencies,
     limits,
+    orphans,
     overviews,
     removal,
     resultfiles,
@@ -208,6 +214,12 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
         "cancelling": batches.cancelling,
         "what a batch waits for": lambda connection: waiting.of_batch(connection, batch_id, now()),
         "what of it is overdue": lambda connection: waiting.of_batch(connection, batch_id, now(), sent_before=now()),
+        "whether any batch is open": batches.any_open,
+        "what a batch's answers took": lambda connection: usage.kept(connection, batch_id),
+        "orphans that are due": lambda connection: orphans.due(connection, now(), 100),
+        "orphans": lambda connection: orphans.page(connection, None, 100),
+        "bodies without a token": lambda connection: orphans.unproven(connection, 1000),
+        "the same body without a token": lambda connection: orphans.is_known(connection, batch_id, "y"),
         "what a job waits for": lambda connection: waiting.of_job(connection, UUID(int=7), now()),
         "overdue in batches": lambda connection: waiting.overdue(connection, [batch_id, *OTHERS], now()),
         "when they were sent": lambda connection: attempts.sent_at(connection, OTHERS),
@@ -264,6 +276,30 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
         "job by id": lambda connection: jobs.get(connection, "alice", UUID(int=7)),
     }
 
+
+BY_ITS_KEY = "rows by their primary or unique keys, as many as are asked for"
+IS_SMALL = "a table that stays small: a row a provider, key, endpoint, worker, hold or minute"
+OF_ALL = "it is asked for seldom, by somebody who wants all of it, or a part at a time"
+BACKWARDS = "it goes back from the newest until it has found enough, however far that is"
+ELSEWHERE = "tests of this module look at its plan, by way of another function"
+
+NOT_LOOKED_AT = {
+    BY_ITS_KEY: """attempts.of_jobs attempts.of_task attempts.owner attempts.rows_of_job batches.by_idempotency_key
+        batches.get batches.lock bodies.read bodies.sizes callbacks.mark_applied callbacks.of_jobs deliveries.tries_of
+        events.remove inputs.of_jobs jobs.batches_of jobs.lock jobs.lock_by_attempt jobs.named jobs.peek orphans.whole
+        removal.lock removal.removed results.get keys.by_hash keys.lock endpoints.get
+        endpoints.lock endpoints.of_url""",
+    IS_SMALL: """breakers.has_tripped breakers.lock endpoints.count endpoints.disabled endpoints.listening
+        endpoints.page holds.get holds.on_batches holds.standing keys.listing keys.page latencies.get latencies.going
+        limits.full limits.get limits.lock schema.clock throughput.since workers.listing deliveries.outlook
+        deliveries.failed_since""",
+    OF_ALL: """audit.page callbacks.newest events.missing events.untold figures.compared figures.in_all
+        jobs.batches_with_failed jobs.failed_with jobs.in_states manifests.page tallies.next_outcomes tallies.outcomes
+        tallies.spent invariants.next_batches usage.counted         """,
+    BACKWARDS: "attempts.newest_accepted",
+    ELSEWHERE: "attempts.counting_in_flight paging.in_state paging.positions",
+}
+"""What reads and is not in `looks`, by why it need not be."""
 
 FEW = 20
 """So many of these few jobs are worth an index; so are as many more of more jobs."""
@@ -348,6 +384,23 @@ def test_no_look_at_what_is_open_reads_what_is_finished(
         assert re.search("|".join(LARGE), plan), (name, plan)
         read_whole[name] = scans(plan)
     assert {name: found for name, found in read_whole.items() if found} == {}
+
+
+def test_every_function_that_reads_is_looked_at_here_or_says_why_not() -> None:
+    excused = [name for names in NOT_LOOKED_AT.values() for name in names.split()]
+    here = Path(__file__).read_text()
+    looked_at = {name for name in _reading() if len(re.findall(rf"\b{name}\b", here)) > excused.count(name)}
+    assert set(_reading()) - looked_at == set(excused)
+
+
+def _reading() -> Iterator[str]:
+    """The public functions of the store that read, with the names of their modules."""
+    for module in iter_modules(store.__path__):
+        loaded = import_module(f"{store.__name__}.{module.name}")
+        for name, function in inspect.getmembers(loaded, inspect.isfunction):
+            is_own = function.__module__ == loaded.__name__ and not name.startswith("_")
+            if is_own and "select(" in inspect.getsource(function):
+                yield f"{module.name}.{name}"
 
 
 def test_no_list_of_jobs_reads_all_jobs(runtime: Runtime, batch_id: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
