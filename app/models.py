@@ -135,6 +135,7 @@ batches = Table(
     UniqueConstraint("owner", "idempotency_key"),
     Index("ix_batches_owner_id", "owner", "id"),
     _partial("ix_batches_open", "expires_at", where="finalized_at IS NULL"),
+    _partial("ix_batches_open_id", "id", where="finalized_at IS NULL"),
     _partial("ix_batches_budgeted", "id", where=BUDGETED),
     _partial("ix_batches_falling_back", "fallback_provider", where=FALLING_BACK),
     _partial("ix_batches_cancelling", "id", where="finalized_at IS NULL AND cancel_requested_at IS NOT NULL"),

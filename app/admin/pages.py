@@ -7,10 +7,11 @@ from flask import render_template, request
 
 from app import clock
 from app.admin import charts, jobcode
-from app.admin.signs import BAR_ORDER
+from app.admin.signs import BAR_ORDER, BATCH_ORDER
 from app.admin.timeline import timeline
 from app.config import Settings
-from app.services import clocks
+from app.services import batchlists, clocks
+from app.services.batchlists import BatchFilter, BatchList
 from app.services.overviews import Overview
 from app.services.reparse import NOT_RECOGNISED
 from app.services.retries import RETRYABLE
@@ -40,11 +41,15 @@ def overview(found: Overview, readiness: Readiness, settings: Settings) -> str:
     )
 
 
-def batches(page: Page[BatchView]) -> str:
-    """The list of batches."""
+def batches(page: BatchList, asked: BatchFilter) -> str:
+    """The list of batches that are as asked."""
+    given = {"status": list(asked.statuses), "owner": asked.owner, "name": asked.name}
     return render_template(
         "admin/batches.html",
         page=page,
+        chosen={name: value for name, value in given.items() if value},
+        statuses=BATCH_ORDER,
+        looked_at=batchlists.LOOKED_AT,
         is_first_page="cursor" not in request.args,
         base_url=request.host_url.rstrip("/"),
     )

@@ -13,6 +13,7 @@ BAR_ORDER = (
     JobState.SUBMITTING,
     JobState.QUEUED,
 )
+BATCH_ORDER = ("in_progress", "paused", "cancelling", "completed", "expired", "cancelled", "failed")
 _NARROWEST = 1.0  # per cent: one failed job of 50,000 must be seen
 
 

@@ -35,7 +35,7 @@ def batches(runtime: Runtime, owner: str | None, cursor: str | None, limit: int)
     before = None if cursor is None else read_cursor("batch", cursor)
     with runtime.database.reading() as connection:
         rows = batch_rows.page(connection, owner, before, limit + 1)
-        views = _views(runtime, connection, rows[:limit])
+        views = batch_views(runtime, connection, rows[:limit])
     return Page(views, ids.show("batch", views[-1].id) if len(rows) > limit else None)
 
 
@@ -47,7 +47,7 @@ def batch(runtime: Runtime, owner: str | None, batch_id: UUID) -> BatchView:
     """
     with runtime.database.reading() as connection:
         row = find_batch(connection, owner, batch_id)
-        return _views(runtime, connection, [row])[0]
+        return batch_views(runtime, connection, [row])[0]
 
 
 def jobs(
@@ -107,7 +107,8 @@ def has_open_batches(runtime: Runtime) -> bool:
         return batch_rows.any_open(connection)
 
 
-def _views(runtime: Runtime, connection: Connection, rows: Sequence[Any]) -> tuple[BatchView, ...]:
+def batch_views(runtime: Runtime, connection: Connection, rows: Sequence[Any]) -> tuple[BatchView, ...]:
+    """Rows of batches as their owners see them, with their figures, holds and what is expected of them."""
     batch_ids, now = [row.id for row in rows], runtime.moment().now
     figures = figure_rows.of_batches(connection, batch_ids)
     held = hold_rows.on_batches(connection, batch_ids, now)

@@ -27,6 +27,7 @@ from app.states import OPEN_JOB_STATES, JobState
 from app.store import (
     attempts,
     batches,
+    batchlists,
     budgets,
     callbacklists,
     callbacks,
@@ -239,6 +240,14 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
         "marked": lambda connection: removal.marked(connection, 10),
         "removal": lambda connection: removal.remove_jobs(connection, batch_id, 500),
         "batches": lambda connection: batches.page(connection, None, batch_id, 25),
+        "batches by status": lambda connection: batchlists.look(
+            connection, batchlists.Wanted(["expired"]), NEARLY_THE_LAST, 25
+        ),
+        "open batches": lambda connection: batchlists.look(connection, batchlists.Wanted(["paused"]), None, 25),
+        "open batches of an owner": lambda connection: batchlists.look(
+            connection, batchlists.Wanted(["in_progress"], "alice", "x"), None, 25
+        ),
+        "newer batches": lambda connection: batchlists.newer(connection, batchlists.Wanted(), NEARLY_THE_LAST, 100),
         "batches of an owner": lambda connection: batches.page(connection, "alice", batch_id, 25),
         "callbacks of a job": lambda connection: callbacks.of_job(connection, UUID(int=7)),
         "page": lambda connection: jobs.page(connection, batch_id, [], None, 100, 50),

@@ -16,6 +16,7 @@ from app.admin import pages, sessions
 from app.admin.sessions import Role
 from app.config import load
 from app.errors import Problem
+from app.services.batchlists import BatchFilter, BatchList
 from app.services.overviews import Failure, Overview
 from app.services.views import BatchView, HoldView, JobDetail, Page, Span, WorkerView
 from app.states import JobState
@@ -67,8 +68,8 @@ def _request(app: Flask) -> Iterator[None]:
         yield
 
 
-def _batches(*items: BatchView) -> str:
-    return pages.batches(Page(items, None))
+def _batches(*items: BatchView, newer: int = 0, asked: BatchFilter | None = None) -> str:
+    return pages.batches(BatchList(items, None, is_cut=False, newer=newer), asked or BatchFilter())
 
 
 def _overview(found: Overview | None = None, **ready: object) -> str:
