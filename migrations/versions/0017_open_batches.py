@@ -6,8 +6,8 @@ A migration must suit the previous code: add now, remove in a later release. Nev
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0015_open_batches"
-down_revision = "0014_throughput"
+revision = "0017_open_batches"
+down_revision = "0016_callback_lists"
 
 OPEN = sa.text("finalized_at IS NULL")
 
