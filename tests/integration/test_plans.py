@@ -456,6 +456,7 @@ def looks_at_one(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
         "files of an owner": of_somebody,
         "files of a purpose": lambda connection: of_somebody(connection, purpose="batch_output"),
         "files behind one": lambda connection: of_somebody(connection, after=(UUID(int=7), "output")),
-        "usage": lambda connection: usage.sums(connection, batch_id),
+        "usage": lambda connection: usage.kept(connection, batch_id),
+        "usage of a version before": lambda connection: usage.counted(connection, batch_id),
         "their models": lambda connection: usage.models(connection, batch_id),
     }
