@@ -7,6 +7,7 @@ from app.models import holds as table
 from app.providers.base import Held
 from app.runtime import Runtime
 from app.services import holds, sweeps
+from app.services.audit import By
 from tests.conftest import MakeRuntime, make_settings
 from tests.factories import PROVIDER, held, record, submit, take, take_one, with_settings
 
@@ -102,7 +103,7 @@ def test_what_only_time_ends_no_start_ends(make_runtime: MakeRuntime) -> None:
 
 def test_an_operator_ends_a_hold_whatever_the_key(make_runtime: MakeRuntime) -> None:
     runtime = refused(make_runtime, KEY_REFUSED)
-    holds.lift(runtime, "provider", PROVIDER, "key_refused", "tests")
+    holds.lift(runtime, "provider", PROVIDER, "key_refused", By("tests"))
     assert len(take(runtime)) == 1
 
 
