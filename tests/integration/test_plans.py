@@ -23,9 +23,10 @@ from app.models import jobs as job_table
 from app.providers.base import Accepted
 from app.runtime import Runtime
 from app.services.callbacklists import TABS
-from app.states import OPEN_JOB_STATES, JobState
+from app.states import OPEN_JOB_STATES, DeliveryState, JobState
 from app.store import (
     attempts,
+    audit,
     batches,
     batchlists,
     budgets,
@@ -117,8 +118,12 @@ FILES = """
 THEIR_PIECES = """
     INSERT INTO file_pieces (file_id, number, content) SELECT id, 0, '' FROM files
 """
+AUDITED = """
+    INSERT INTO audit_events (id, at, actor, action, subject, details)
+    SELECT fresh_id, created_at, owner, 'batch.cancel', fresh_id, '{}' FROM batches
+"""
 WEBHOOKS = ("webhook_events", "webhook_deliveries", "webhook_tries")
-LARGE = ("jobs", "attempts", "callbacks", "batches", "batch_figures", "files", "file_pieces", *WEBHOOKS)
+LARGE = ("jobs", "attempts", "callbacks", "batches", "batch_figures", "files", "file_pieces", "audit_events", *WEBHOOKS)
 """The tables that grow with what was ever done, of those that are filled here."""
 SHARED_OUT = """
     UPDATE jobs SET batch_id = (
@@ -172,7 +177,7 @@ def batch_id(runtime: Runtime) -> UUID:
 
 def _finish_many(database: Database) -> None:
     _fill(database, FINISHED_JOBS, THEIR_ATTEMPTS, THEIR_CALLBACKS, FINISHED_BATCHES, THEIR_FIGURES)
-    _fill(database, THEIR_EVENTS, AN_ENDPOINT, DELIVERED, THEIR_TRIES, FILES, THEIR_PIECES)
+    _fill(database, THEIR_EVENTS, AN_ENDPOINT, DELIVERED, THEIR_TRIES, FILES, THEIR_PIECES, AUDITED)
 
 
 def _fill(database: Database, *statements: str) -> None:
@@ -275,6 +280,18 @@ def looks(batch_id: UUID) -> dict[str, Callable[[Connection], object]]:
         "webhooks that are put off": lambda connection: deliveries.put_off(connection, UUID(int=1), now()),
         "webhooks that are given up": lambda connection: deliveries.give_up(connection, UUID(int=1), now()),
         "webhooks to an endpoint": lambda connection: deliveries.page(connection, batch_id, None, NEARLY_THE_LAST, 50),
+        "webhooks that failed": lambda connection: deliveries.page(
+            connection, batch_id, DeliveryState.FAILED, NEARLY_THE_LAST, 50
+        ),
+        "webhooks that failed lately": lambda connection: deliveries.failed_since(connection, batch_id, now(), 500),
+        "what an endpoint waits for": lambda connection: deliveries.outlook(connection, batch_id, 1000),
+        "audit": lambda connection: audit.page(connection, {}, NEARLY_THE_LAST, 50),
+        "what somebody did": lambda connection: audit.page(connection, {"actor": "bob"}, NEARLY_THE_LAST, 50),
+        "who did that": lambda connection: audit.page(connection, {"action": "key.create"}, NEARLY_THE_LAST, 50),
+        "what was done to it": lambda connection: audit.page(connection, {"subject": "x"}, NEARLY_THE_LAST, 50),
+        "who did that to it": lambda connection: audit.page(
+            connection, {"actor": "bob", "action": "key.create", "subject": "x"}, NEARLY_THE_LAST, 50
+        ),
         "what need not be kept of webhooks": lambda connection: events.forgettable(connection, now(), 100),
         "what was told of a batch": lambda connection: events.forget_of_batch(connection, UUID(int=1), now()),
         "file": lambda connection: files.get(connection, "somebody-7", UUID(int=7), now()),
@@ -300,9 +317,8 @@ NOT_LOOKED_AT = {
         endpoints.lock endpoints.of_url""",
     IS_SMALL: """breakers.has_tripped breakers.lock endpoints.count endpoints.disabled endpoints.listening
         endpoints.page holds.get holds.on_batches holds.standing keys.listing keys.page latencies.get latencies.going
-        limits.full limits.get limits.lock schema.clock throughput.since workers.listing deliveries.outlook
-        deliveries.failed_since""",
-    OF_ALL: """audit.page callbacks.newest events.missing events.untold figures.compared figures.in_all
+        limits.full limits.get limits.lock schema.clock throughput.since workers.listing""",
+    OF_ALL: """callbacks.newest events.missing events.untold figures.compared figures.in_all
         jobs.batches_with_failed jobs.failed_with jobs.in_states manifests.page tallies.next_outcomes tallies.outcomes
         tallies.spent invariants.next_batches usage.counted         """,
     BACKWARDS: "attempts.newest_accepted",
