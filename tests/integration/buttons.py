@@ -132,15 +132,30 @@ def _orphan(runtime: Runtime) -> str:
     return ids.show("callback", orphans.listing(runtime).items[0].id)
 
 
-def match_orphan(runtime: Runtime) -> Press:
+def match_callback(runtime: Runtime) -> Press:
     batch_id, _ = _batch(runtime, "one")
     shown = _orphan(runtime)
-    return _press(f"orphans/{shown}/match", shown, job=ids.show("job", job(runtime, batch_id).job.id))
+    return _press(f"callbacks/{shown}/match", shown, job=ids.show("job", job(runtime, batch_id).job.id))
 
 
-def discard_orphan(runtime: Runtime) -> Press:
+def discard_callback(runtime: Runtime) -> Press:
     shown = _orphan(runtime)
-    return _press(f"orphans/{shown}/discard", shown)
+    return _press(f"callbacks/{shown}/discard", shown)
+
+
+def read_callback(runtime: Runtime) -> Press:
+    shown = _orphan(runtime)
+    return _press(f"callbacks/{shown}/body", shown)
+
+
+def replay_callback(runtime: Runtime) -> Press:
+    shown = _orphan(runtime)
+    return _press(f"callbacks/{shown}/replay", shown)
+
+
+def change_jobs(runtime: Runtime) -> Press:
+    shown = _job(runtime)
+    return _press("jobs/change", shown, do="cancel", job=shown)
 
 
 def create_key(_: Runtime) -> Press:
@@ -235,8 +250,11 @@ RECIPES: Mapping[str, Callable[[Runtime], Press]] = {
         pause_provider,
         lift_hold,
         send_echo,
-        match_orphan,
-        discard_orphan,
+        change_jobs,
+        match_callback,
+        discard_callback,
+        read_callback,
+        replay_callback,
         create_key,
         rotate_key,
         revoke_key,

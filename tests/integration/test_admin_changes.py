@@ -21,7 +21,16 @@ from tests.integration.buttons import RECIPES
 from tests.integration.test_reparse import Learned
 
 BECAUSE = "because the test says so"
-AGAIN = {"run_doctor", "test_endpoint", "resend_delivery", "pause_batch", "read_job", "send_echo"}
+AGAIN = {
+    "pause_batch",
+    "read_callback",
+    "read_job",
+    "replay_callback",
+    "resend_delivery",
+    "run_doctor",
+    "send_echo",
+    "test_endpoint",
+}
 """What is done once more when it is pressed once more, and harms nobody; all else is done once."""
 
 

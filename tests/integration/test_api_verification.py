@@ -16,8 +16,9 @@ from app import canonicaljson
 from app.models import callbacks, job_results, jobs
 from app.providers.base import Accepted
 from app.runtime import Runtime
-from app.services import manifests
+from app.services import doctor, manifests
 from app.services.manifests import is_signed
+from app.store import invariants
 from app.tokens import ManifestSigner
 from tests.factories import deliver, drain, record, submit, sweep, take, take_one
 from tests.fakes import FakeProvider, failure, success
@@ -77,7 +78,7 @@ def test_a_verification_says_what_became_of_every_job_every_callback_and_the_mon
     assert found["callbacks"] == {"applied": 2, "late": 1, "invalid": 1, "conflict": 0, "orphan": 0}
     # The failed task told no cost.
     assert found["cost"] == {"useful": "0.002", "wasted": "0.001", "unpriced_attempts": 1}
-    assert len(found["findings"]) == 17
+    assert len(found["findings"]) == len(invariants.ALL) + len(doctor.OF_BODIES)
     assert all(finding["promise"].endswith(".") and not finding["violations"] for finding in found["findings"])
 
 

@@ -175,7 +175,7 @@ def test_a_deleted_batch_leaves_nothing_of_its_texts(runtime: Runtime) -> None:
             table.name: connection.execute(sqlalchemy.select(sqlalchemy.func.count()).select_from(table)).scalar_one()
             for table in metadata.sorted_tables
         }
-    assert {name for name, rows in left.items() if rows} == {"purged_batches", "audit_events", "limits"}
+    assert {name for name, rows in left.items() if rows} == {"purged_batches", "audit_events", "limits", "throughput"}
 
 
 def test_a_batch_that_is_not_finished_cannot_be_deleted(runtime: Runtime) -> None:

@@ -15,6 +15,7 @@ from app.errors import (
     HivebatchError,
     InputTooLarge,
     InvalidInput,
+    NotAllowed,
     NotAuthenticated,
     NotFound,
     Problem,
@@ -30,6 +31,7 @@ ERRORS: dict[str, Exception] = {
     "conflict": Conflict("It has ended."),
     "wordless": Conflict(),
     "anonymous": NotAuthenticated("No key."),
+    "unallowed": NotAllowed("The API key may not write."),
     "quarantined": QuarantineFull("1000 wait."),
     "crowded": TooManyAtOnce("All places are taken."),
     "outage": DatabaseUnavailable("could not connect to db.internal as carol"),
@@ -62,6 +64,7 @@ def problem(client: FlaskClient, path: str, **options: Any) -> dict[str, Any]:
     [
         ("invalid", 400),
         ("anonymous", 401),
+        ("unallowed", 403),
         ("missing", 404),
         ("conflict", 409),
         ("large", 413),
