@@ -27,6 +27,9 @@ KINDS = {"batches": "batch", "jobs": "job", "orphans": "callback", "callbacks": 
 KINDS |= {"deliveries": "delivery"}
 """Of what a page is, by the beginning of its path."""
 
+NEEDED = {"/admin/jobs/change": "do=cancel-all"}
+"""What an address asks for, where it can't go without."""
+
 
 @pytest.fixture
 def shown(runtime: Runtime) -> Mapping[str, str]:
@@ -53,13 +56,14 @@ def every_page(runtime: Runtime, shown: Mapping[str, str], role: Role) -> dict[s
     """What each address of the page answers to somebody in this role, whole and as its live part, by the address."""
     with logged_in(runtime, role) as browser:
         paths = _paths(browser.application, shown)
-        return {path: browser.get(path) for each in paths for path in (each, f"{each}?part=live")}
+        return {path: browser.get(path) for each in paths for path in (each, f"{each}&part=live")}
 
 
 def _paths(app: Flask, shown: Mapping[str, str]) -> list[str]:
     rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("admin.")]
     asked = [rule for rule in rules if "GET" in (rule.methods or ()) and rule.endpoint not in OPEN_ENDPOINTS | SEEN]
-    return [rule.rule.replace("<shown>", shown.get(KINDS.get(rule.rule.split("/")[2], ""), "")) for rule in asked]
+    names = [rule.rule.replace("<shown>", shown.get(KINDS.get(rule.rule.split("/")[2], ""), "")) for rule in asked]
+    return [f"{name}?{NEEDED.get(name, '')}" for name in names]
 
 
 def buttons(page: TestResponse) -> set[str]:
