@@ -21,7 +21,8 @@ from app.ids import show
 from app.models import callbacks, job_results, jobs
 from app.providers.base import Accepted
 from app.runtime import Runtime
-from app.services import doctor, endpointchanges, installation
+from app.services import byhand, doctor, endpointchanges, installation
+from app.services.audit import By
 from app.services.callbacks import receive
 from app.services.claims import Claim
 from app.services.endpointchanges import Changes
@@ -140,6 +141,15 @@ def test_a_result_that_was_rewritten_is_held_against_its_source(runtime: Runtime
     with forged(runtime.database, update(job_results).where(job_results.c.job_id == second).values(text="answer to B")):
         assert told_otherwise(runtime) == [show("job", second)]
         assert broken(runtime) == {}  # no row alone tells
+
+
+def test_a_result_that_an_operator_wrote_is_held_against_what_he_wrote(runtime: Runtime) -> None:
+    submit(runtime, "a")
+    job_id = take_one(runtime).job_id
+    byhand.complete(runtime, job_id, "größer", By("tests", "nobody else knew"))
+    assert told_otherwise(runtime) == []
+    with forged(runtime.database, update(job_results).values(text="kleiner")):
+        assert told_otherwise(runtime) == [show("job", job_id)]
 
 
 def test_a_source_that_was_rewritten_with_its_hashes_is_found_out_by_the_text(
