@@ -139,6 +139,7 @@ _OF_FEW = "|".join(
         "state",
         "NOT is_folded",
         "finalized_at IS NULL",
+        "outcome = 'orphan'",
         "removed_at IS NOT NULL",
         "forget_at",
         "bytes IS NULL",
@@ -313,6 +314,7 @@ NOT_LOOKED_AT = {
     BY_ITS_KEY: """attempts.of_jobs attempts.of_task attempts.owner attempts.rows_of_job batches.by_idempotency_key
         batches.get batches.lock bodies.read bodies.sizes callbacks.mark_applied callbacks.of_jobs deliveries.tries_of
         events.remove inputs.of_jobs jobs.batches_of jobs.lock jobs.lock_by_attempt jobs.named jobs.peek orphans.whole
+        callbacklists.whole
         removal.lock removal.removed results.get keys.by_hash keys.lock endpoints.get
         endpoints.lock endpoints.of_url""",
     IS_SMALL: """breakers.has_tripped breakers.lock endpoints.count endpoints.disabled endpoints.listening
@@ -320,7 +322,7 @@ NOT_LOOKED_AT = {
         limits.full limits.get limits.lock schema.clock throughput.since workers.listing""",
     OF_ALL: """callbacks.newest events.missing events.untold figures.compared figures.in_all
         jobs.batches_with_failed jobs.failed_with jobs.in_states manifests.page tallies.next_outcomes tallies.outcomes
-        tallies.spent invariants.next_batches usage.counted         """,
+        tallies.spent invariants.next_batches""",
     BACKWARDS: "attempts.newest_accepted",
     ELSEWHERE: "attempts.counting_in_flight paging.in_state paging.positions",
 }

@@ -46,7 +46,7 @@ def finished(runtime: Runtime, number: int = 1) -> UUID:
 
 def left(runtime: Runtime) -> dict[str, int]:
     """How many rows there are of what batches hold."""
-    lasting = {"audit_events", "latencies", "limits", "worker_beats"}
+    lasting = {"audit_events", "latencies", "limits", "throughput", "worker_beats"}
     with runtime.database.reading() as connection:
         counted = {
             table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()

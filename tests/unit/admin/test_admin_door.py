@@ -59,7 +59,7 @@ def test_nothing_is_changed_by_a_get(app: Flask) -> None:
     client = app.test_client()
     log_in(client)
     for path in (path for method, path in _routes(app) if method == "POST"):
-        assert client.get(path).status_code == 404, path
+        assert client.get(path).status_code in {400, 404}, path
 
 
 def test_the_token_of_somebody_else_is_refused(app: Flask) -> None:
