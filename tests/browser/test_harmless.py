@@ -29,6 +29,7 @@ def shown(operator: Visitor, service: Up, custom_id: str, prompt: str) -> None:
     service.finished(batch)
     operator.go(f"/admin/batches/{batch}")
     operator.page.locator("table th[scope=row] a").first.click()
+    operator.page.get_by_role("button", name="Show prompt and answer").click()
 
 
 def test_markup_is_shown_as_it_was_written(operator: Visitor, service: Up) -> None:

@@ -110,12 +110,12 @@ def _kill_in_the_middle(production: Production) -> int:
     """Kill the worker while jobs are in its hands, then start it again; how many they were."""
     (worker,) = production.workers
     for _ in range(20):
+        until(lambda: _submitting(production) > 0, 40, "the worker has jobs in its hands")
         worker.kill()
         abandoned = _submitting(production)
         worker.start()
         if abandoned:
             return abandoned
-        time.sleep(1)
     raise AssertionError("the worker was never killed while it had anything in its hands")
 
 
