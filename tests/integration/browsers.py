@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import unescape
 
 from flask.testing import FlaskClient
 from pydantic import SecretStr
@@ -12,6 +13,8 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.admin.sessions import Role
 from app.runtime import Runtime
+
+HOSTILE = "<script>alert(1)</script>\u202e\u0645\u0631\u062d\u0628\u0627"
 
 _PASSWORDS = {Role.OPERATOR: "open sesame", Role.VIEWER: "a look is free"}
 
@@ -41,3 +44,9 @@ def press(browser: FlaskClient, path: str, **fields: object) -> TestResponse:
     """Send the form at `path` with the token of this session, and follow it to the page that it leads to."""
     token = token_of(browser.get("/admin/nowhere"))
     return browser.post(path, data={"token": token, **fields}, follow_redirects=True)
+
+
+def links(response: TestResponse, beginning: str) -> list[str]:
+    """Where the links of a page lead that begin like this."""
+    found = [unescape(link) for link in re.findall(r'href="([^"]*)"', response.text)]
+    return [link for link in found if link.startswith(beginning)]

@@ -10,38 +10,21 @@ from uuid import UUID
 import pytest
 from flask.testing import FlaskClient
 from freezegun import freeze_time
-from pydantic import SecretStr
-from werkzeug.test import TestResponse
 
-from app import clock, create_app, ids
+from app import clock, ids
 from app.runtime import Runtime
 from app.services import callbacks, claims, creation, status, sweeps
 from app.services.views import NewBatch, NewJob
 from app.tokens import CallbackSubject
 from tests.fakes import unrecognised
-
-HOSTILE = "<script>alert(1)</script>\u202e\u0645\u0631\u062d\u0628\u0627"
+from tests.integration.browsers import HOSTILE, logged_in, press
 
 
 @pytest.fixture
 def page(runtime: Runtime) -> Iterator[FlaskClient]:
     """A browser that is logged in."""
-    settings = runtime.settings.model_copy(update={"admin_password": SecretStr("open sesame")})
-    with create_app(dataclasses.replace(runtime, settings=settings)).test_client() as browser:
-        form = {"token": _token(browser.get("/admin/login")), "password": "open sesame"}
-        assert browser.post("/admin/login", data=form).status_code == 303
+    with logged_in(runtime) as browser:
         yield browser
-
-
-def _token(response: TestResponse) -> str:
-    found = re.search(r'name="token" value="([^"]+)"', response.text)
-    assert found, response.text
-    return found.group(1)
-
-
-def _press(browser: FlaskClient, path: str, **fields: str) -> TestResponse:
-    """Send the form at `path` with the token of this session, and follow it to the page that it leads to."""
-    return browser.post(path, data={"token": _token(browser.get("/admin/")), **fields}, follow_redirects=True)
 
 
 def _store(runtime: Runtime, *texts: str, name: str | None = "spring") -> UUID:
@@ -55,10 +38,11 @@ def _answer(runtime: Runtime, batch_id: UUID, text: str) -> None:
 
 
 def _call_back(runtime: Runtime, batch_id: UUID, attempt_id: UUID, text: str) -> None:
-    """Deliver an answer as the provider would."""
+    """Deliver an answer as the provider would; what follows from it is done when this returns."""
     token = runtime.signer.sign(CallbackSubject(batch_id, attempt_id))
     tasks = [{"status": {"code": "0"}, "response": {"output": [{"text": text}]}}]
     callbacks.receive(runtime, token, json.dumps({"id": "t-1", "status": tasks}).encode())
+    runtime.callback_commits.wait_until_idle()
 
 
 def _only_job(runtime: Runtime, batch_id: UUID) -> UUID:
@@ -104,7 +88,7 @@ def test_a_job_shows_prompt_answer_attempt_and_callback_harmlessly(page: FlaskCl
     _answer(runtime, batch_id, "the answer " + HOSTILE)
     path = f"/admin/jobs/{ids.show('job', _only_job(runtime, batch_id))}"
     assert "the answer" not in page.get(path).text
-    text = _press(page, f"{path}/texts").text
+    text = press(page, f"{path}/texts").text
     assert "<script>" not in text
     assert "&lt;script&gt;" in text
     assert "the answer" in text
@@ -117,35 +101,35 @@ def test_cancelling_ends_the_open_jobs_and_says_how_many(page: FlaskClient, runt
     batch_id = _store(runtime, "one", "two")
     path = f"/admin/batches/{ids.show('batch', batch_id)}"
     assert "Cancel 2 open jobs" in page.get(path).text
-    after = _press(page, f"{path}/cancel")
+    after = press(page, f"{path}/cancel")
     assert "2 jobs cancelled." in after.text
     assert status.batch(runtime, None, batch_id).counts["cancelled"] == 2
-    assert "There was no open job any more." in _press(page, f"{path}/cancel").text
+    assert "There was no open job any more." in press(page, f"{path}/cancel").text
 
 
 def test_pausing_says_why_until_somebody_resumes(page: FlaskClient, runtime: Runtime) -> None:
     batch_id = _store(runtime, "one")
     path = f"/admin/batches/{ids.show('batch', batch_id)}"
     assert "Pause" in page.get(path).text
-    after = _press(page, f"{path}/pause", reason=f"lunch {HOSTILE}\x00")
+    after = press(page, f"{path}/pause", reason=f"lunch {HOSTILE}\x00")
     assert "Nothing more is submitted from this batch." in after.text
     assert "lunch &lt;script&gt;" in after.text
     assert status.batch(runtime, None, batch_id).status == "paused"
-    assert "The batch is in_progress now." in _press(page, f"{path}/resume").text
+    assert "The batch is in_progress now." in press(page, f"{path}/resume").text
 
 
 def test_a_reason_is_cut_to_what_is_kept_of_it_and_may_be_left_out(page: FlaskClient, runtime: Runtime) -> None:
     batch_id = _store(runtime, "one")
     path = f"/admin/batches/{ids.show('batch', batch_id)}"
     for given, kept in ((" ", "No reason was given."), ("x" * 600, "x" * 500)):
-        _press(page, f"{path}/pause", reason=given)
+        press(page, f"{path}/pause", reason=given)
         assert [hold.message for hold in status.batch(runtime, None, batch_id).holds] == [kept]
 
 
 def test_a_stale_pause_says_what_the_batch_is_now(page: FlaskClient, runtime: Runtime) -> None:
     batch_id = _store(runtime, "one")
     _answer(runtime, batch_id, "an answer")
-    after = _press(page, f"/admin/batches/{ids.show('batch', batch_id)}/pause", reason="late")
+    after = press(page, f"/admin/batches/{ids.show('batch', batch_id)}/pause", reason="late")
     assert "Not paused:" in after.text
     assert "The batch is completed now." in after.text
 
@@ -153,13 +137,13 @@ def test_a_stale_pause_says_what_the_batch_is_now(page: FlaskClient, runtime: Ru
 def test_a_batch_and_a_job_say_why_they_wait_and_not_once_they_are_over(page: FlaskClient, runtime: Runtime) -> None:
     batch_id = _store(runtime, "one")
     paths = (f"batches/{ids.show('batch', batch_id)}", f"jobs/{ids.show('job', _only_job(runtime, batch_id))}")
-    _press(page, f"/admin/{paths[0]}/pause", reason=f"lunch {HOSTILE}")
+    press(page, f"/admin/{paths[0]}/pause", reason=f"lunch {HOSTILE}")
     for path in paths:
         text = page.get(f"/admin/{path}").text
         assert "Why it waits" in text
         assert "The batch is held (operator): lunch &lt;script&gt;" in text
         assert "Ends when somebody resumes it." in text
-    _press(page, f"/admin/{paths[0]}/resume")
+    press(page, f"/admin/{paths[0]}/resume")
     _answer(runtime, batch_id, "an answer")
     assert not [path for path in paths if "Why it waits" in page.get(f"/admin/{path}").text]
 
@@ -167,18 +151,18 @@ def test_a_batch_and_a_job_say_why_they_wait_and_not_once_they_are_over(page: Fl
 def test_retrying_a_batch_queues_its_jobs_again(page: FlaskClient, runtime: Runtime) -> None:
     batch_id = _store(runtime, "one", "two")
     path = f"/admin/batches/{ids.show('batch', batch_id)}"
-    _press(page, f"{path}/cancel")
+    press(page, f"{path}/cancel")
     assert "Retry 2 cancelled jobs" in page.get(path).text
-    assert "2 jobs queued again." in _press(page, f"{path}/retry").text
+    assert "2 jobs queued again." in press(page, f"{path}/retry").text
     assert status.batch(runtime, None, batch_id).counts["queued"] == 2
-    assert "There was nothing to retry any more." in _press(page, f"{path}/retry").text
+    assert "There was nothing to retry any more." in press(page, f"{path}/retry").text
 
 
 def test_retrying_one_job_leaves_the_others(page: FlaskClient, runtime: Runtime) -> None:
     batch_id = _store(runtime, "one", "two")
-    _press(page, f"/admin/batches/{ids.show('batch', batch_id)}/cancel")
+    press(page, f"/admin/batches/{ids.show('batch', batch_id)}/cancel")
     job = status.jobs(runtime, None, batch_id).items[1]
-    after = _press(page, f"/admin/jobs/{ids.show('job', job.id)}/retry")
+    after = press(page, f"/admin/jobs/{ids.show('job', job.id)}/retry")
     assert "1 job queued again." in after.text
     assert [job.state for job in status.jobs(runtime, None, batch_id).items] == ["cancelled", "queued"]
 
@@ -189,16 +173,16 @@ def test_a_late_answer_that_is_stored_is_taken_by_a_retry_and_said_to_cost_nothi
     batch_id = _store(runtime, "one")
     (claimed,) = claims.claim(runtime, "hive_v2", 1, is_idle=True)
     path = f"/admin/batches/{ids.show('batch', batch_id)}"
-    _press(page, f"{path}/cancel")
+    press(page, f"{path}/cancel")
     _call_back(runtime, batch_id, claimed.attempt_id, "late")
-    assert "already stored, at no cost" in _press(page, f"{path}/retry").text
+    assert "already stored, at no cost" in press(page, f"{path}/retry").text
     assert status.batch(runtime, None, batch_id).counts["completed"] == 1
 
 
 def test_a_stale_retry_says_what_the_job_is_now(page: FlaskClient, runtime: Runtime) -> None:
     batch_id = _store(runtime, "one")
     _answer(runtime, batch_id, "an answer")
-    after = _press(page, f"/admin/jobs/{ids.show('job', _only_job(runtime, batch_id))}/retry")
+    after = press(page, f"/admin/jobs/{ids.show('job', _only_job(runtime, batch_id))}/retry")
     assert "Not retried:" in after.text
     assert "The job is completed now." in after.text
 
@@ -206,7 +190,7 @@ def test_a_stale_retry_says_what_the_job_is_now(page: FlaskClient, runtime: Runt
 def test_a_stale_cancel_says_what_the_batch_is_now(page: FlaskClient, runtime: Runtime) -> None:
     batch_id = _store(runtime, "one")
     _answer(runtime, batch_id, "an answer")
-    after = _press(page, f"/admin/batches/{ids.show('batch', batch_id)}/cancel")
+    after = press(page, f"/admin/batches/{ids.show('batch', batch_id)}/cancel")
     assert "Nothing was cancelled:" in after.text
     assert "The batch is completed now." in after.text
 
@@ -223,7 +207,7 @@ def test_a_batch_that_expired_says_so_and_can_be_retried(page: FlaskClient, runt
 @pytest.mark.parametrize("kind", ["batch", "job"])
 def test_what_does_not_exist_is_a_page_not_found(page: FlaskClient, kind: ids.Kind) -> None:
     path = f"/admin/{kind}{'es' if kind == 'batch' else 's'}/{ids.show(kind, ids.new_id())}"
-    for response in (page.get(path), _press(page, f"{path}/retry")):
+    for response in (page.get(path), press(page, f"{path}/retry")):
         assert response.status_code == 404
         assert response.mimetype == "text/html"
         assert f"No {kind} found" in response.text
@@ -241,7 +225,7 @@ def test_a_button_reads_stored_answers_again(page: FlaskClient, runtime: Runtime
     callbacks.receive(runtime, claimed.submission.callback_url.rsplit("/", 1)[1], unrecognised())
     path = f"/admin/batches/{ids.show('batch', batch_id)}"
     assert "Read stored answers again" in page.get(path).text
-    assert "1 job read again, 0 jobs completed, at no cost." in _press(page, f"{path}/reparse").text
+    assert "1 job read again, 0 jobs completed, at no cost." in press(page, f"{path}/reparse").text
 
 
 def test_a_worker_whose_clock_is_off_is_told_on_the_first_page(page: FlaskClient, runtime: Runtime) -> None:

@@ -10,12 +10,12 @@ from flask.testing import FlaskClient
 from app.runtime import Runtime
 from app.services import creation
 from app.services.views import NewBatch, NewJob
-from tests.integration.adminpage import browsing, links
+from tests.integration.browsers import links, logged_in
 
 
 @pytest.fixture
 def page(runtime: Runtime) -> Iterator[FlaskClient]:
-    with browsing(runtime) as browser:
+    with logged_in(runtime) as browser:
         yield browser
 
 

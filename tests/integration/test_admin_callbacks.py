@@ -16,12 +16,12 @@ from app.services import batches, callbacks, orphans
 from app.tokens import CallbackSubject
 from tests.factories import counts, deliver, inbox_rows, job, record, submit, take, take_one
 from tests.fakes import success
-from tests.integration.adminpage import HOSTILE, browsing, links, press
+from tests.integration.browsers import HOSTILE, links, logged_in, press
 
 
 @pytest.fixture
 def page(runtime: Runtime) -> Iterator[FlaskClient]:
-    with browsing(runtime) as browser:
+    with logged_in(runtime) as browser:
         yield browser
 
 

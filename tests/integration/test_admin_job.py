@@ -13,12 +13,12 @@ from app.providers.base import Accepted
 from app.runtime import Runtime
 from tests.factories import counts, deliver, job, record, submit, take_one
 from tests.fakes import success, unrecognised
-from tests.integration.adminpage import HOSTILE, browsing, press
+from tests.integration.browsers import HOSTILE, logged_in, press
 
 
 @pytest.fixture
 def page(runtime: Runtime) -> Iterator[FlaskClient]:
-    with browsing(runtime) as browser:
+    with logged_in(runtime) as browser:
         yield browser
 
 

@@ -15,12 +15,12 @@ from app.services.views import NewBatch, NewJob
 from app.store import joblists as store
 from tests.factories import deliver, job, record, take
 from tests.fakes import failure, success
-from tests.integration.adminpage import HOSTILE, browsing, links
+from tests.integration.browsers import HOSTILE, links, logged_in
 
 
 @pytest.fixture
 def page(runtime: Runtime) -> Iterator[FlaskClient]:
-    with browsing(runtime) as browser:
+    with logged_in(runtime) as browser:
         yield browser
 
 

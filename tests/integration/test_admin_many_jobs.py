@@ -14,12 +14,12 @@ from app.runtime import Runtime
 from app.services import bulk, status
 from tests.factories import counts, deliver, submit, take
 from tests.fakes import failure
-from tests.integration.adminpage import browsing, press
+from tests.integration.browsers import logged_in, press
 
 
 @pytest.fixture
 def page(runtime: Runtime) -> Iterator[FlaskClient]:
-    with browsing(runtime) as browser:
+    with logged_in(runtime) as browser:
         yield browser
 
 

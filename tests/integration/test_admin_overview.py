@@ -13,7 +13,7 @@ from app.runtime import Runtime
 from tests.conftest import MakeRuntime
 from tests.factories import PROVIDER, deliver, held, record, submit, sweep, take
 from tests.fakes import FakeOutside, RecordingDoorbell, failure, success
-from tests.integration.adminpage import HOSTILE, browsing, links, press
+from tests.integration.browsers import HOSTILE, links, logged_in, press
 
 PAUSE, LIFT, ECHO = (f"/admin/providers/{PROVIDER}/{verb}" for verb in ("pause", "lift", "echo"))
 
@@ -30,7 +30,7 @@ def runtime(make_runtime: MakeRuntime, outside: FakeOutside) -> Runtime:
 
 @pytest.fixture
 def page(runtime: Runtime) -> Iterator[FlaskClient]:
-    with browsing(runtime) as browser:
+    with logged_in(runtime) as browser:
         yield browser
 
 
@@ -145,6 +145,6 @@ def test_a_provider_that_does_not_exist_is_not_found(page: FlaskClient, runtime:
 
 
 def test_no_echo_is_sent_for_a_provider_that_needs_none(make_runtime: MakeRuntime) -> None:
-    with browsing(make_runtime(echo="off")) as page:
+    with logged_in(make_runtime(echo="off")) as page:
         assert "Send echo" not in page.get("/admin/").text
         assert "No echo was sent" in press(page, ECHO).text

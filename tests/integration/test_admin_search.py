@@ -11,12 +11,12 @@ from app.providers.base import Accepted
 from app.runtime import Runtime
 from app.services import batches
 from tests.factories import job, record, submit, take
-from tests.integration.adminpage import HOSTILE, browsing
+from tests.integration.browsers import HOSTILE, logged_in
 
 
 @pytest.fixture
 def page(runtime: Runtime) -> Iterator[FlaskClient]:
-    with browsing(runtime) as browser:
+    with logged_in(runtime) as browser:
         yield browser
 
 

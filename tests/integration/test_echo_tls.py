@@ -21,7 +21,7 @@ from app.services import installation
 from tests.certificates import certificate_for
 from tests.conftest import MakeRuntime
 from tests.factories import drain, held, states, submit, sweep
-from tests.integration.adminpage import browsing
+from tests.integration.browsers import logged_in
 from tests.unit.providers.servers import tls_with
 
 
@@ -80,7 +80,7 @@ def test_a_certificate_that_nobody_trusts_holds_everything_and_is_told_until_it_
     assert ([hold.reason for hold in held(behind_tls)], states(behind_tls, batch_id)) == (["echo_failed"], ["queued"])
     checks = {each.name: each for each in installation.check(behind_tls)}
     assert (checks["holds"].is_ok, checks["echo"].is_ok) == (False, False)
-    with browsing(behind_tls) as browser:
+    with logged_in(behind_tls) as browser:
         page = html.unescape(browser.get("/admin/").text)
     for told in (checks["holds"].detail, page):
         assert f"GET {behind_tls.settings.public_url}/callbacks/echo/...: " in told
