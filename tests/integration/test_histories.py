@@ -23,7 +23,7 @@ QUICK = settings(
     suppress_health_check=list(HealthCheck),
 )
 LONG = settings(QUICK, max_examples=max(1, EXAMPLES), derandomize=False, phases=[Phase.generate, Phase.shrink])
-FIND = settings(QUICK, max_examples=400)
+FIND = settings(QUICK, max_examples=3000)
 
 
 @pytest.mark.timeout(600 + EXAMPLES if EXAMPLES else 300)
