@@ -7,7 +7,7 @@ ENVIRONMENTS := $(patsubst tests/e2e/environments/%.txt,$(VENV)/environments/%/.
   $(if $(shell command -v npm),$(VENV)/environments/node/.made)
 LOCK := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: help demo up check test test-all mutants chaos bench simulate lock clean
+.PHONY: help demo up check test test-all pictures mutants chaos bench simulate lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ test-all: $(VENV)/.dev $(ENVIRONMENTS)  ## what is slow: the mutants, the Procfi
 
 mutants: $(VENV)/.dev  ## plant each known fault in a copy; the suite has to find it
 	$(BIN)/pytest -m slow tests/mutants
+
+pictures: $(VENV)/.dev  ## take those of the README again (needs Chromium)
+	PICTURES=docs/pictures $(BIN)/pytest -m slow tests/browser/test_pictures.py
 
 simulate: $(VENV)/.dev  ## SEEDS=2000 histories by seed; SEED=123 shows that one, step by step
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0))

@@ -159,6 +159,9 @@ class Settings(BaseSettings):
 
     max_jobs: Count = Field(50_000, description="Jobs in one batch.")
     max_body_bytes: Count = Field(200_000_000, description="Bytes of one request that brings jobs.")
+    max_json_bytes: Count = Field(
+        32_000_000, description="Bytes of one JSON document, which is read whole; lines (NDJSON) are read one by one."
+    )
     max_line_bytes: Count = Field(1_000_000, description="Bytes of one job.")
     max_text_chars: Count = Field(
         64_000, description="Characters of prompt, system prompt and history of one job together."

@@ -35,8 +35,9 @@ class InvalidInput(HivebatchError):
 class InputTooLarge(HivebatchError):
     """The body is larger than the limit; nothing was stored."""
 
-    def __init__(self, limit: int, what: str = "body") -> None:
-        super().__init__(f"The {what} is larger than {limit} bytes.")
+    def __init__(self, limit: int, what: str = "body", hint: str | None = None) -> None:
+        words = f"The {what} is larger than {limit} bytes."
+        super().__init__(f"{words} {hint}" if hint else words)
         self.limit = limit
 
 

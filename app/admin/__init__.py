@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from app.admin import (  # noqa: F401 - their routes join the blueprint
-    actions,
     auditlog,
+    batchactions,
     batches,
-    brakes,
+    batchfiles,
     callbacks,
     deliveries,
     failures,
@@ -20,7 +20,9 @@ from app.admin import (  # noqa: F401 - their routes join the blueprint
     jobpage,
     keys,
     login,
+    manybatches,
     manyjobs,
+    newbatch,
     nothing,
     overview,
     providers,

@@ -5,7 +5,6 @@ from flask import Response, render_template, request, url_for
 from app.admin import live
 from app.admin.blueprint import admin
 from app.admin.context import runtime
-from app.admin.navigation import has_page
 from app.services import auditlists
 from app.services.auditlists import Wanted
 
@@ -27,6 +26,5 @@ def audit() -> Response:
 def page_of(subject: str) -> str | None:
     """Where what was done to it can be seen; None if it has no page of its own."""
     kind = subject.partition("_")[0]
-    endpoint = f"admin.{kind}"
-    is_shown = kind in {"batch", "job", "callback", "webhook", "delivery"} and has_page(endpoint)
-    return url_for(endpoint, shown=subject) if is_shown else None
+    is_shown = kind in {"batch", "job", "callback", "webhook", "delivery"}
+    return url_for(f"admin.{kind}", shown=subject) if is_shown else None

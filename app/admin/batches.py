@@ -3,23 +3,21 @@
 from flask import Response, request
 
 from app import ids
-from app.admin import live, pages
+from app.admin import batchfilter, live, pages
 from app.admin.blueprint import admin
 from app.admin.context import runtime
 from app.errors import InvalidInput, Problem
-from app.services import batchlists, status, why
-from app.services.batchlists import BatchFilter
+from app.services import batchlists, batchpages, status, why
 from app.states import JobState
 
 BATCHES_A_PAGE = 25
 JOBS_A_PAGE = 50
-MAX_WORD_CHARS = 200
 
 
 @admin.get("/batches")
 def batches() -> Response:
     """Those that are asked for, newest first. The live part keeps the batches that the page began with."""
-    asked = BatchFilter(tuple(dict.fromkeys(request.args.getlist("status"))), _word("owner"), _word("name"))
+    asked = batchfilter.read(request.args)
     top = request.args.get("top") if live.is_part() else None
     page = batchlists.listing(runtime(), asked, request.args.get("cursor"), BATCHES_A_PAGE, top=top)
     return live.answer(pages.batches(page, asked))
@@ -33,11 +31,8 @@ def batch(shown: str) -> Response:
     view = status.batch(runtime(), None, batch_id)
     cursor = request.args.get("cursor")
     jobs = status.jobs(runtime(), None, batch_id, states=states, cursor=cursor, limit=JOBS_A_PAGE)
-    return live.answer(pages.batch(view, jobs, states, why.batch(runtime(), None, batch_id)))
-
-
-def _word(name: str) -> str | None:
-    return request.args.get(name, "").replace("\x00", "").strip()[:MAX_WORD_CHARS] or None
+    reasons, story = why.batch(runtime(), None, batch_id), batchpages.story(runtime(), batch_id)
+    return live.answer(pages.batch(view, jobs, states, reasons, story))
 
 
 def _states() -> list[str]:

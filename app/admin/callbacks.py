@@ -11,7 +11,7 @@ from app.admin.context import runtime
 from app.errors import Conflict, InvalidInput, NotFound, Problem
 from app.services import callbacklists, matching, orphans, replaying
 
-CALLBACKS_A_PAGE = 50
+CALLBACKS_A_PAGE = 40
 DEFAULT_TAB = next(iter(callbacklists.TABS))
 
 _AFTER = {
@@ -29,10 +29,12 @@ def callbacks() -> Page:
     tab = request.args.get("outcome", DEFAULT_TAB)
     if tab not in callbacklists.TABS:
         raise InvalidInput([Problem(f"No callback is ever '{tab[:80]}'.", "/outcome", value=tab[:80])])
-    page = callbacklists.listing(runtime(), tab, request.args.get("cursor"), CALLBACKS_A_PAGE)
+    top = request.args.get("top") if live.is_part() else None
+    page, newer = callbacklists.listing(runtime(), tab, request.args.get("cursor"), CALLBACKS_A_PAGE, top=top)
     html = render_template(
         "admin/callbacks.html",
         page=page,
+        newer=newer,
         tab=tab,
         tabs=list(callbacklists.TABS),
         default_tab=DEFAULT_TAB,

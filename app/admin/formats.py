@@ -9,7 +9,7 @@ from app import clock, ids
 from app.admin.blueprint import admin
 from app.admin.forgery import form_token
 from app.admin.live import htmx_config, layout, part_url
-from app.admin.navigation import has_page, places
+from app.admin.navigation import places
 from app.admin.sessions import is_operator, is_signed_in, role
 from app.admin.signs import segments, sign
 
@@ -18,7 +18,7 @@ def ago(at: datetime) -> str:
     """An instant as seen from now: `12 s ago`, `in 3 min`."""
     seconds = (clock.now() - at).total_seconds()
     if abs(seconds) < 1:
-        return "just now"
+        return "just now" if seconds >= 0 else "in a moment"
     return f"{_rough(seconds)} ago" if seconds > 0 else f"in {_rough(-seconds)}"
 
 
@@ -73,7 +73,6 @@ def _plain(value: object) -> object:
 _FILTERS: tuple[Callable[..., object], ...] = (ago, utc, duration, number, money, pretty, segments, sign, told)
 _GLOBALS: tuple[Callable[..., object], ...] = (
     form_token,
-    has_page,
     htmx_config,
     is_operator,
     is_signed_in,

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from app import ids
 from app.admin import acting
-from app.admin.actions import told
+from app.admin.batchactions import told
 from app.admin.blueprint import admin, brings_texts
 from app.admin.context import runtime
 from app.errors import Conflict, InvalidInput

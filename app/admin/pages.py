@@ -6,15 +6,18 @@ from datetime import datetime, timedelta
 from flask import render_template, request
 
 from app import clock
-from app.admin import charts, jobcode
+from app.admin import batchfilter, charts, jobcode, possible
+from app.admin.lifelines import lifeline
 from app.admin.signs import BAR_ORDER, BATCH_ORDER
 from app.admin.timeline import timeline
 from app.config import Settings
-from app.services import batchlists, clocks
+from app.services import batchlists, batchpages, clocks
 from app.services.batchlists import BatchFilter, BatchList
+from app.services.batchpages import BatchStory
 from app.services.overviews import Overview
 from app.services.reparse import NOT_RECOGNISED
 from app.services.retries import RETRYABLE
+from app.services.verification import Verification
 from app.services.views import BatchView, JobDetail, JobView, Page, Readiness, ReasonView
 from app.states import OPEN_JOB_STATES, JobState
 
@@ -43,11 +46,10 @@ def overview(found: Overview, readiness: Readiness, settings: Settings) -> str:
 
 def batches(page: BatchList, asked: BatchFilter) -> str:
     """The list of batches that are as asked."""
-    given = {"status": list(asked.statuses), "owner": asked.owner, "name": asked.name}
     return render_template(
         "admin/batches.html",
         page=page,
-        chosen={name: value for name, value in given.items() if value},
+        chosen=batchfilter.kept(asked),
         statuses=BATCH_ORDER,
         looked_at=batchlists.LOOKED_AT,
         is_first_page="cursor" not in request.args,
@@ -55,22 +57,39 @@ def batches(page: BatchList, asked: BatchFilter) -> str:
     )
 
 
-def batch(view: BatchView, jobs: Page[JobView], states: Sequence[str], reasons: Sequence[ReasonView] = ()) -> str:
-    """One batch, why it waits, and a page of its jobs, of all states or of `states`."""
+def batch(
+    view: BatchView,
+    jobs: Page[JobView],
+    states: Sequence[str],
+    reasons: Sequence[ReasonView] = (),
+    story: BatchStory | None = None,
+) -> str:
+    """One batch, what happened to it, why it waits, and a page of its jobs, of all states or of `states`."""
+    told = story or BatchStory()
     return render_template(
         "admin/batch.html",
         batch=view,
+        story=told,
+        entries=lifeline(view, told.done),
+        bars=charts.bars([(each.answers,) for each in told.latencies], ("wait",)),
+        answers=sum(each.answers for each in told.latencies),
+        most_failed=batchpages.MOST_FAILED,
         jobs=jobs,
         states=states,
         reasons=reasons,
         job_states=[state.value for state in BAR_ORDER],
-        open_jobs=sum(view.counts.get(state, 0) for state in OPEN_JOB_STATES),
+        open_jobs=possible.open_jobs(view),
         failed_jobs=view.counts.get(JobState.FAILED, 0),
         cancelled_jobs=view.counts.get(JobState.CANCELLED, 0),
-        can_pause=view.status == "in_progress",
-        can_resume=any(hold.reason == "paused" for hold in view.holds),
+        can_pause=possible.can_pause(view),
+        can_resume=possible.can_resume(view),
         is_first_page="cursor" not in request.args,
     )
+
+
+def verification(found: Verification, batch: BatchView) -> str:
+    """What a look through a batch came to."""
+    return render_template("admin/verify.html", found=found, batch=batch)
 
 
 def job(detail: JobDetail, batch: BatchView, reasons: Sequence[ReasonView] = (), *, with_texts: bool = False) -> str:

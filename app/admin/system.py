@@ -32,7 +32,7 @@ def system() -> str:
     """Settings, versions, database, workers, and what the doctor last said."""
     view = service.describe(runtime())
     last = _last_run() if view.database else None
-    return render_template("admin/system.html", system=view, last=last)
+    return render_template("admin/system.html", system=view, last=last, hidden=service.HIDDEN)
 
 
 @admin.post("/system/doctor")
@@ -50,7 +50,8 @@ def run_doctor() -> ResponseReturnValue:
     finally:
         surgery.release()
     _write_down(checks, findings, seconds)
-    return render_template("admin/doctor.html", checks=checks, findings=findings, seconds=seconds)
+    worst_first = sorted(findings, key=lambda finding: not finding.violations)
+    return render_template("admin/doctor.html", checks=checks, findings=worst_first, seconds=seconds)
 
 
 def _write_down(checks: Sequence[Check], findings: Sequence[Finding], seconds: float) -> None:

@@ -29,7 +29,7 @@ def timeline(detail: JobDetail) -> tuple[Entry, ...]:
     for attempt in detail.attempts:
         entries.extend(_of_end(attempt, f"Attempt {attempt.number}"))
     entries.extend(_of_end(detail.job, "Job"))
-    return _with_gaps(sorted(entries, key=lambda entry: entry.at))
+    return with_gaps(sorted(entries, key=lambda entry: entry.at))
 
 
 def _of_submit(attempt: AttemptView) -> Iterator[Entry]:
@@ -62,7 +62,7 @@ def _reason(ended: AttemptView | JobView) -> str | None:
     return ": ".join(parts) or None
 
 
-def _with_gaps(entries: list[Entry]) -> tuple[Entry, ...]:
+def with_gaps(entries: list[Entry]) -> tuple[Entry, ...]:
     before = [None, *(entry.at for entry in entries)]
     return tuple(
         Entry(e.at, e.state, e.title, e.note, (e.at - earlier).total_seconds() if earlier else None)

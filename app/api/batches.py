@@ -41,7 +41,8 @@ blueprint = Blueprint("batches", __name__, url_prefix="/api/batches")
 )
 def create_batch() -> Response:
     """Store a batch, all of it or nothing."""
-    with received(request, runtime().settings.max_body_bytes, JSON, NDJSON) as body:
+    settings = runtime().settings
+    with received(request, {JSON: settings.max_json_bytes, NDJSON: settings.max_body_bytes}) as body:
         created = submit(body, request.headers, lambda: read_batch(body, request.args, terms()))
     batch = BatchOut.model_validate(created.batch)
     headers = {"Location": url_for("batches.get_batch", batch_id=ids.show("batch", created.batch.id))}
@@ -146,7 +147,7 @@ def get_results(batch_id: str) -> Response:
 )
 def cancel_batch(batch_id: str) -> Response:
     """Cancel all or some of a batch's open jobs."""
-    with received(request, runtime().settings.max_body_bytes, JSON) as body:
+    with received(request, {JSON: runtime().settings.max_json_bytes}) as body:
         wanted = parsed(ChosenIn, body.json(default={}))
     cancelled = batches.cancel(runtime(), owner(), ids.read("batch", batch_id), wanted.custom_ids)
     return render.answer(CancelledOut(cancelled=cancelled))
@@ -162,7 +163,7 @@ def cancel_batch(batch_id: str) -> Response:
 )
 def retry_batch(batch_id: str) -> Response:
     """Retry all or some of a batch's failed and cancelled jobs."""
-    with received(request, runtime().settings.max_body_bytes, JSON) as body:
+    with received(request, {JSON: runtime().settings.max_json_bytes}) as body:
         wanted = parsed(ChosenIn, body.json(default={}))
     retried = batches.retry(runtime(), owner(), ids.read("batch", batch_id), wanted.custom_ids)
     return render.answer(RetriedOut.model_validate(retried))

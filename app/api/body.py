@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
@@ -53,23 +53,24 @@ class Line:
 
 
 @contextmanager
-def received(request: Request, max_bytes: int, *media_types: str) -> Iterator[Body]:
-    """The body of `request`; its file is gone when the block ends.
+def received(request: Request, limits: Mapping[str, int]) -> Iterator[Body]:
+    """The body of `request`; its file is gone when the block ends. `limits`: bytes by media type, the usual one first.
 
     Raises:
-        UnsupportedMediaType: it is none of `media_types` (a request without a body may leave the type out).
-        InputTooLarge: it has more than `max_bytes`.
+        UnsupportedMediaType: it is none of these (a request without a body may leave the type out).
+        InputTooLarge: it has more bytes than one of its type may have.
     """
-    media_type = _media_type(request, media_types)
+    media_type = _media_type(request, list(limits))
+    max_bytes = limits[media_type]
     if (request.content_length or 0) > max_bytes:
-        raise InputTooLarge(max_bytes)
+        raise _too_large(max_bytes, limits)
     digest = hashlib.sha256(_fingerprint(request, media_type))
     with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as file:
         for chunk in chunks(request, max_bytes + 1):
             file.write(chunk)
             digest.update(chunk)
         if file.tell() > max_bytes:
-            raise InputTooLarge(max_bytes)
+            raise _too_large(max_bytes, limits)
         file.seek(0)
         yield Body(file, media_type, digest.hexdigest())
 
@@ -80,6 +81,12 @@ def chunks(request: Request, max_bytes: int) -> Iterator[bytes]:
     while left and (chunk := request.stream.read(min(left, _CHUNK_BYTES))):
         left -= len(chunk)
         yield chunk
+
+
+def _too_large(max_bytes: int, limits: Mapping[str, int]) -> InputTooLarge:
+    roomiest = max(limits, key=limits.__getitem__)
+    is_told = limits[roomiest] > max_bytes
+    return InputTooLarge(max_bytes, hint=f"As {roomiest} it may have {limits[roomiest]}." if is_told else None)
 
 
 def _media_type(request: Request, allowed: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ blueprint = Blueprint("brakes", __name__, url_prefix="/api/batches")
 )
 def pause_batch(batch_id: str) -> Response:
     """Pause a batch; what the provider has already goes on."""
-    with received(request, runtime().settings.max_line_bytes, JSON) as body:
+    with received(request, {JSON: runtime().settings.max_line_bytes}) as body:
         wanted = parsed(PauseIn, body.json())
     pausing.pause(runtime(), owner(), ids.read("batch", batch_id), wanted.reason)
     return _shown(batch_id)
@@ -58,7 +58,7 @@ def resume_batch(batch_id: str) -> Response:
 )
 def change_budget(batch_id: str) -> Response:
     """Say what a batch may cost in all."""
-    with received(request, runtime().settings.max_line_bytes, JSON) as body:
+    with received(request, {JSON: runtime().settings.max_line_bytes}) as body:
         wanted = parsed(BudgetIn, body.json())
     budgets.change(runtime(), owner(), ids.read("batch", batch_id), Decimal(wanted.budget))
     return _shown(batch_id)

@@ -35,7 +35,7 @@ blueprint = Blueprint("deliveries", __name__, url_prefix="/api")
 )
 def test_webhook(webhook_id: str) -> Response:
     """Try an endpoint out."""
-    with received(request, runtime().settings.max_line_bytes, JSON) as body:
+    with received(request, {JSON: runtime().settings.max_line_bytes}) as body:
         said = parsed(ExampleIn, body.json(default={}))
     detail = resending.test(runtime(), owner(), ids.read("webhook", webhook_id), said.type, None)
     return render.answer(DeliveryDetailOut.of(detail))
@@ -74,7 +74,7 @@ def resend_failed(webhook_id: str) -> Response:
 
 
 def _since() -> datetime:
-    with received(request, runtime().settings.max_line_bytes, JSON) as body:
+    with received(request, {JSON: runtime().settings.max_line_bytes}) as body:
         return parsed(SinceIn, body.json()).since
 
 

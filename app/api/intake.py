@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import IO
 
 from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
@@ -46,8 +47,17 @@ def read_batch(body: Body, args: MultiDict[str, str], terms: Terms) -> Submissio
     is_ndjson = body.media_type == NDJSON
     with queries.as_parameters() if is_ndjson else nullcontext():
         head, values = _of_ndjson(body, args, terms) if is_ndjson else _of_json(body, args, terms)
-        _refuse(problems_of_options(head.options, terms.settings, Place()))
-        batch = _new_batch(head, terms.owner, head.options.given(), skips=head.on_invalid == "skip")
+        return read_values(head, values, terms)
+
+
+def read_values(head: BatchHead, values: Values, terms: Terms) -> Submission:
+    """A batch of values, each a job by itself or what is wrong with its line, wherever they were read from.
+
+    Raises:
+        InvalidInput: something is wrong with the batch itself; its jobs were not looked at.
+    """
+    _refuse(problems_of_options(head.options, terms.settings, Place()))
+    batch = _new_batch(head, terms.owner, head.options.given(), skips=head.on_invalid == "skip")
     return Submission(batch, _jobs(values, batch.options, terms.settings))
 
 
@@ -92,8 +102,12 @@ def _of_json(body: Body, args: MultiDict[str, str], terms: Terms) -> tuple[Batch
 
 def _of_ndjson(body: Body, args: MultiDict[str, str], terms: Terms) -> tuple[BatchHead, Values]:
     limit = terms.settings.max_line_bytes
-    found = lines(body.file, limit)
-    return queries.read_head(args), ((Place(line=line.number), _value(line, limit)) for line in found)
+    return queries.read_head(args), json_lines(body.file, limit)
+
+
+def json_lines(file: IO[bytes], limit: int) -> Values:
+    """The JSON value on each line of a file, with its place; of a line without one, what is wrong with it."""
+    return ((Place(line=line.number), _value(line, limit)) for line in lines(file, limit))
 
 
 def _value(line: Line, limit: int) -> object:

@@ -31,7 +31,7 @@ blueprint = Blueprint("jobs", __name__, url_prefix="/api/jobs")
 )
 def create_job() -> Response:
     """Store one job."""
-    with received(request, runtime().settings.max_line_bytes, JSON) as body:
+    with received(request, {JSON: runtime().settings.max_line_bytes}) as body:
         created = submit(body, request.headers, lambda: read_job(body, terms()))
     (first,) = status.jobs(runtime(), owner(), created.batch.id, limit=1).items
     view = JobDetailOut.of(status.job(runtime(), owner(), first.id))

@@ -35,7 +35,7 @@ blueprint = Blueprint("webhooks", __name__, url_prefix="/api/webhooks")
 )
 def create_webhook() -> Response:
     """Make an endpoint."""
-    with received(request, runtime().settings.max_line_bytes, JSON) as body:
+    with received(request, {JSON: runtime().settings.max_line_bytes}) as body:
         said = parsed(WebhookIn, body.json())
     made = endpoints.create(runtime(), owner(), said.url, said.event_types, said.name)
     shown = url_for("webhooks.get_webhook", webhook_id=ids.show("webhook", made.endpoint.id))
@@ -75,7 +75,7 @@ def get_webhook(webhook_id: str) -> Response:
 )
 def change_webhook(webhook_id: str) -> Response:
     """Change an endpoint."""
-    with received(request, runtime().settings.max_line_bytes, JSON) as body:
+    with received(request, {JSON: runtime().settings.max_line_bytes}) as body:
         said = parsed(WebhookChangeIn, body.json())
     changes = Changes(said.name, said.url, said.event_types, said.enabled)
     return _answer(endpointchanges.change(runtime(), owner(), ids.read("webhook", webhook_id), changes))
@@ -118,7 +118,7 @@ def get_webhook_secret(webhook_id: str) -> Response:
 )
 def rotate_webhook_secret(webhook_id: str) -> Response:
     """Rotate the secret of an endpoint."""
-    with received(request, runtime().settings.max_line_bytes, JSON) as body:
+    with received(request, {JSON: runtime().settings.max_line_bytes}) as body:
         said = parsed(RotationIn, body.json(default={}))
     rotated = endpointchanges.rotate(runtime(), owner(), ids.read("webhook", webhook_id), keeps_old=said.keep_old)
     return render.answer(WebhookSecretOut.model_validate(rotated))

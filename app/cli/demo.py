@@ -25,7 +25,7 @@ from app.config import Settings
 from app.sandbox.config import SandboxConfig
 
 _TIMES: Mapping[str, object] = {
-    "callback_timeout_seconds": 3.0,
+    "callback_timeout_seconds": 2.0,
     "unknown_grace_seconds": 3.0,
     "submit_timeout_seconds": 5.0,
     "lease_seconds": 8.0,
@@ -34,7 +34,7 @@ _TIMES: Mapping[str, object] = {
     "sweep_seconds": 0.5,
     "batch_expires_seconds": 180.0,
 }
-_LATE_SECONDS = 7.0  # past two callback time-outs: a task that is asked for while it runs gets a second one
+_LATE_SECONDS = 8.0  # well past two callback time-outs: a task that is asked for while it runs gets a second one
 _FOUND_OUT = {"secret_key", "admin_password", "dev_key", "public_url", "hive_url", "hive_key", "hive_task_path"}
 _SETTLE_SECONDS = 30
 _POLL_SECONDS = 0.2

@@ -32,7 +32,7 @@ blueprint = Blueprint("openai_batches", __name__)
 )
 def create_openai_batch() -> Response:
     """Store a batch."""
-    with received(request, runtime().settings.max_line_bytes, JSON) as body:
+    with received(request, {JSON: runtime().settings.max_line_bytes}) as body:
         key = idempotency_key(request.headers)
         created = make(runtime(), owner(), read(OpenAiNewBatch, body.json()), key, body.sha256)
     return render.answer(shown(runtime(), created.batch), headers=REPLAYED if created.is_replay else None)

@@ -42,7 +42,7 @@ _UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 )
 def create_chat_completion() -> Response:
     """Store one job, wait for its end, answer with it."""
-    with received(request, runtime().settings.max_line_bytes, JSON) as body:
+    with received(request, {JSON: runtime().settings.max_line_bytes}) as body:
         call = read(OpenAiCall, body.json())
         job = partial(read_call, call.model_dump(exclude_unset=True), runtime().settings)
         batch_id = calls.make(runtime(), owner(), idempotency_key(request.headers), body.sha256, job)

@@ -142,7 +142,7 @@ def test_openai_webhook(endpoint: str) -> Response:
 
 
 def _said(model: type[T]) -> T:
-    with received(request, runtime().settings.max_line_bytes, JSON) as body:
+    with received(request, {JSON: runtime().settings.max_line_bytes}) as body:
         return read(model, body.json(default={}))
 
 

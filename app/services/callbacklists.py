@@ -18,6 +18,7 @@ from app.states import Outcome
 from app.store import callbacklists, orphans
 
 SHOWN_BYTES = 20_000
+MOST_NEWER = 100
 
 TABS: Mapping[str, Sequence[Outcome]] = {
     "to look at": (Outcome.ORPHAN, Outcome.INVALID, Outcome.CONFLICT),
@@ -69,17 +70,25 @@ class CallbackDetail:
     is_cut: bool = False
 
 
-def listing(runtime: Runtime, tab: str, cursor: str | None, limit: int) -> Page[CallbackRow]:
-    """Up to `limit` callbacks of a list, newest first.
+def listing(
+    runtime: Runtime, tab: str, cursor: str | None, limit: int, *, top: str | None = None
+) -> tuple[Page[CallbackRow], int]:
+    """Up to `limit` callbacks of a list, newest first, from behind `cursor`, or from `top` on; and how many are newer
+    than that, counted up to 100.
 
     Raises:
-        InvalidInput: `cursor` is none of ours.
+        InvalidInput: `cursor` or `top` is none of ours.
     """
+    first = None if top is None else read_cursor("callback", top)
     before = None if cursor is None else read_cursor("callback", cursor)
+    if first is not None:
+        before = UUID(int=first.int + 1)
     with runtime.database.reading() as connection:
         ids = callbacklists.newest(connection, TABS[tab], before, limit + 1)
         rows = callbacklists.rows(connection, ids[:limit])
-    return Page(tuple(map(_row, rows)), show("callback", ids[limit - 1]) if len(ids) > limit else None)
+        newest = callbacklists.newest(connection, TABS[tab], None, MOST_NEWER) if first is not None else ()
+    newer = sum(first is not None and id_ > first for id_ in newest)
+    return Page(tuple(map(_row, rows)), show("callback", ids[limit - 1]) if len(ids) > limit else None), newer
 
 
 def detail(runtime: Runtime, callback_id: UUID) -> CallbackDetail:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from app.services import announcements, endpoints, finalizing, newrows, status
 from app.services.choosing import Choice
 from app.services.shown import batch_view
 from app.services.spool import JobSpool
-from app.services.views import BadLine, Created, NewBatch, NewJob
+from app.services.views import BadLine, Checked, Created, NewBatch, NewJob
 from app.states import JobState
 from app.store import batches, figures
 
@@ -57,6 +58,20 @@ def create(runtime: Runtime, new: NewBatch, lines: Iterable[NewJob | BadLine]) -
             words = "A batch falls back on another provider than its own."
             raise InvalidInput([Problem(words, "/fallback_provider", value=new.fallback_provider)])
         return _store(runtime, replace(new, provider=choice.provider.name), spool, problems)
+
+
+def check(runtime: Runtime, new: NewBatch, lines: Iterable[NewJob | BadLine], shown: int) -> Checked:
+    """What `create` would make of these lines, with the first `shown` jobs; nothing is stored.
+
+    Raises:
+        InvalidInput: there is no such provider, or too many jobs.
+    """
+    choice = Choice(runtime.settings, new.provider, new.options, fallback=new.fallback_provider)
+    with JobSpool() as spool:
+        problems = _Problems(new.problems_kept)
+        _validate(lines, runtime.settings.max_jobs, choice, spool, problems)
+        first = tuple(job for _, job in islice(chain.from_iterable(spool.chunks()), shown))
+        return Checked(choice.provider.name, spool.total, first, tuple(problems.first), problems.total)
 
 
 def refuse(runtime: Runtime, new: NewBatch, error: InvalidInput) -> Created:

@@ -92,6 +92,13 @@ def listing(runtime: Runtime, asked: JobFilter, cursor: str | None, limit: int) 
     return JobList(items, next_cursor, wanted.order, is_cut=next_cursor is not None and len(items) < limit)
 
 
+def again(runtime: Runtime, job_ids: Sequence[UUID]) -> tuple[JobRow, ...]:
+    """These jobs as they are now, in this order; those that are gone are left out."""
+    found = listing(runtime, JobFilter(ids=tuple(job_ids)), None, len(job_ids)).items
+    rows = {row.job.id: row for row in found}
+    return tuple(rows[job_id] for job_id in job_ids if job_id in rows)
+
+
 def ids(runtime: Runtime, asked: JobFilter, cursor: str | None, limit: int) -> tuple[Sequence[UUID], str | None]:
     """As `listing`, but for the ids alone, and where to go on.
 

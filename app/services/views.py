@@ -242,6 +242,17 @@ class Created:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """What a batch would be: its provider, how many jobs it has, the first of them, and what is wrong with the rest."""
+
+    provider: str
+    total: int
+    first: tuple[NewJob, ...]
+    problems: tuple[Problem, ...]
+    problems_total: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobView:
     """A job without its texts. `expected_by`: when its callback should have come, None if it waits for none, or nobody
     can say; after that it `is_overdue`."""

@@ -24,7 +24,7 @@ from app.states import JobState
 from app.store.attempts import waits_since
 from app.store.joborders import PARTS, Place, Wanted, has_error, in_order, within
 
-LOOKED_AT = 1000
+LOOKED_AT = 500
 """So many jobs are looked at for one page where no index knows all that is asked for."""
 
 

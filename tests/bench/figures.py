@@ -37,6 +37,8 @@ GOALS: Mapping[str, Goal] = {
     "rss_first_mb": Goal("MB", None, is_lower_better=True),
     "rss_last_mb": Goal("MB", None, is_lower_better=True),
     **{name: Goal("ms", 5, is_lower_better=True) for name in growth.NAMES},
+    "growth_page_ms": Goal("ms", 100, is_lower_better=True),
+    "growth_page_kb": Goal("KB", 60, is_lower_better=True),
     "growth_removal_ms": Goal("ms", 20, is_lower_better=True),  # nobody waits for it
 }
 

@@ -7,15 +7,18 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.browser.visitor import Visitor, visiting
 from tests.e2e.processes import Processes, Up
 from tests.missing import leave_out
 
 VIEWER_PASSWORD = "who-only-looks"
-TIMES = {
+SETTINGS = {
     "HIVEBATCH_CALLBACK_TIMEOUT_SECONDS": "2",
     "HIVEBATCH_UNKNOWN_GRACE_SECONDS": "1",
     "HIVEBATCH_BACKOFF_BASE_SECONDS": "0.2",
     "HIVEBATCH_SWEEP_SECONDS": "0.5",
+    "HIVEBATCH_VIEWER_PASSWORD": VIEWER_PASSWORD,
+    "HIVEBATCH_UNAUTHENTICATED_CALLBACKS": "quarantine",  # the shortest way to an orphan
 }
 
 
@@ -37,6 +40,19 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """`hivebatch up` with a sandbox that behaves, for all tests of a module."""
     folder: Path = tmp_path_factory.mktemp("service")
     with Processes() as processes:
-        yield processes.up(
-            folder, "--sandbox", "--profile", "calm", "--port", "0", HIVEBATCH_VIEWER_PASSWORD=VIEWER_PASSWORD, **TIMES
-        )
+        yield processes.up(folder, "--sandbox", "--profile", "calm", "--port", "0", **SETTINGS)
+
+
+@pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
+def visitor(request: pytest.FixtureRequest, browser: Browser, service: Up) -> Iterator[Visitor]:
+    """Somebody at the login, once with scripts and once without."""
+    with visiting(browser, service.url, java_script_enabled=request.param) as somebody:
+        somebody.go("/admin/")
+        yield somebody
+
+
+@pytest.fixture
+def operator(visitor: Visitor, service: Up) -> Visitor:
+    """The same, let in."""
+    visitor.log_in(service.password)
+    return visitor

@@ -15,11 +15,23 @@ PATHS = (
     "/",
     "/batches",
     "/batches/{batch}",
+    "/batches/{batch}/verify",
+    "/batches/change?do=cancel&batch={batch}",
+    "/batches/change?do=retry&batch={batch}",
     "/jobs",
     "/jobs?state=failed",
     "/jobs/{job}",
+    "/jobs/change?do=retry-all&state=completed",
+    "/jobs/change?do=cancel-all&state=queued",
     "/search?q=nowhere",
+    "/search?q=lake-0",
+    "/callbacks",
+    "/callbacks?outcome=all",
+    "/callbacks/{callback}",
+    "/batches/new",
     "/webhooks",
+    "/webhooks/{webhook}",
+    "/deliveries/{delivery}",
     "/keys",
     "/audit",
     "/system",
@@ -29,11 +41,15 @@ PATHS = (
 
 @pytest.fixture(scope="module")
 def places(service: Up) -> dict[str, str]:
-    """A batch that is finished, and one of its jobs."""
+    """A batch that is finished, one of its jobs, the callback that came for it, and an endpoint nobody listens at."""
+    hook = {"url": f"{service.url}/nobody", "event_types": ["batch.completed"]}
+    webhook = service.request("POST", "/api/webhooks", json=hook).json()["endpoint"]["id"]
     batch = service.submit({f"lake-{number}": f"Tell me about lake {number}." for number in range(5)})
     service.finished(batch)
     job = service.request("GET", f"/api/batches/{batch}/jobs").json()["items"][0]["id"]
-    return {"batch": batch, "job": job}
+    callback = service.request("GET", f"/api/jobs/{job}").json()["callbacks"][0]["id"]
+    tried = service.request("POST", f"/api/webhooks/{webhook}/test", json={}).json()["id"]
+    return {"batch": batch, "job": job, "callback": callback, "webhook": webhook, "delivery": tried}
 
 
 @pytest.fixture(params=["light", "dark"])

@@ -1,5 +1,6 @@
 """Somebody at the admin page: a browser that complains of whatever a person would not see."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -42,6 +43,14 @@ class Visitor:
         if reason is not None:
             confirm.get_by_role("textbox").first.fill(reason)
         confirm.get_by_role("button", name=name).click()
+
+    def is_told(self, text: str | re.Pattern[str]) -> None:
+        """The page says so after a press."""
+        expect(self.page.locator(".notice").filter(has_text=text).first).to_be_visible()
+
+    def shows(self, text: str | re.Pattern[str]) -> None:
+        """It stands on the page."""
+        expect(self.page.locator("main")).to_contain_text(text)
 
     def barriers(self) -> list[str]:
         """What axe finds wrong with the page as it stands (WCAG 2.2 A and AA, and what axe holds to be good)."""

@@ -50,3 +50,12 @@ def links(response: TestResponse, beginning: str) -> list[str]:
     """Where the links of a page lead that begin like this."""
     found = [unescape(link) for link in re.findall(r'href="([^"]*)"', response.text)]
     return [link for link in found if link.startswith(beginning)]
+
+
+def fields_of(response: TestResponse, action: str) -> dict[str, list[str]]:
+    """What the hidden fields of the first form with this action carry."""
+    form = response.text.partition(action)[2].partition("</form>")[0]
+    said: dict[str, list[str]] = {}
+    for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form):
+        said.setdefault(name, []).append(unescape(value))
+    return said

@@ -3,6 +3,7 @@
 A recipe makes that something and says what to press. Its name is that of the view.
 """
 
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from uuid import UUID
 
 from app import ids
 from app.runtime import Runtime
-from app.services import batches, callbacks, endpointchanges, keys, orphans, pausing
+from app.services import batches, callbacks, drafts, endpointchanges, keys, orphans, pausing
 from app.services.audit import By
 from app.services.endpointchanges import Changes
 from app.states import EventType
@@ -22,14 +23,17 @@ from tests.webhooks import endpoint, on_their_way, register
 
 @dataclass(frozen=True)
 class Press:
-    """A button: its path, what it is pressed on as the audit names it, and what its form holds beside a reason."""
+    """A button: its path, what it is pressed on as the audit names it, and what its form holds beside a reason.
+
+    `subject` None: what it makes, which has no name before.
+    """
 
     path: str
-    subject: str
+    subject: str | None
     fields: Mapping[str, Any]
 
 
-def _press(path: str, subject: str, **fields: Any) -> Press:
+def _press(path: str, subject: str | None, **fields: Any) -> Press:
     return Press(f"/admin/{path}", subject, fields)
 
 
@@ -102,6 +106,11 @@ def reparse_batch(runtime: Runtime) -> Press:
     return _press(f"batches/{shown}/reparse", shown)
 
 
+def download_results(runtime: Runtime) -> Press:
+    _, shown = _batch(runtime)
+    return _press(f"batches/{shown}/results", shown, format="csv")
+
+
 def pause_batch(runtime: Runtime) -> Press:
     _, shown = _batch(runtime)
     return _press(f"batches/{shown}/pause", shown)
@@ -156,6 +165,20 @@ def replay_callback(runtime: Runtime) -> Press:
 def change_jobs(runtime: Runtime) -> Press:
     shown = _job(runtime)
     return _press("jobs/change", shown, do="cancel", job=shown)
+
+
+def change_batches(runtime: Runtime) -> Press:
+    _, shown = _batch(runtime)
+    return _press("batches/change", shown, do="cancel", batch=shown)
+
+
+def draft_batch(_: Runtime) -> Press:
+    return _press("batches/drafts", None, pasted="a prompt")
+
+
+def create_batch(runtime: Runtime) -> Press:
+    draft = drafts.keep(runtime, "prompts.txt", io.BytesIO(b"a prompt"))
+    return _press(f"batches/drafts/{draft.id}", None, form="text", owner="alice")
 
 
 def create_key(_: Runtime) -> Press:
@@ -238,6 +261,7 @@ RECIPES: Mapping[str, Callable[[Runtime], Press]] = {
     for recipe in (
         cancel_batch,
         retry_batch,
+        change_batches,
         retry_job,
         cancel_job,
         fail_job,
@@ -245,12 +269,15 @@ RECIPES: Mapping[str, Callable[[Runtime], Press]] = {
         read_job,
         reparse_job,
         reparse_batch,
+        download_results,
         pause_batch,
         resume_batch,
         pause_provider,
         lift_hold,
         send_echo,
         change_jobs,
+        draft_batch,
+        create_batch,
         match_callback,
         discard_callback,
         read_callback,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from uuid import UUID
 
 import pytest
@@ -74,6 +75,15 @@ def test_the_list_goes_on_over_pages(page: FlaskClient, runtime: Runtime) -> Non
     (following,) = [link for link in links(first, "/admin/callbacks?") if "cursor=" in link]
     assert listed(page, "?outcome=orphan") | listed(page, following.removeprefix("/admin/callbacks")) == stored
     assert "Older callbacks" not in page.get(following).text
+
+
+def test_new_callbacks_are_told_and_move_nothing(page: FlaskClient, runtime: Runtime) -> None:
+    first = orphan(runtime, "first")
+    (part,) = [unescape(url) for url in re.findall(r'hx-get="([^"]+)"', page.get("/admin/callbacks").text)]
+    orphan(runtime, "second")
+    text = page.get(part).text
+    assert set(re.findall(r"/admin/callbacks/(callback_\w+)", text)) == {first}
+    assert "1 new callback" in text
 
 
 def test_a_body_is_shown_on_request_which_is_written_down(page: FlaskClient, runtime: Runtime) -> None:

@@ -22,6 +22,8 @@ from tests.integration.test_reparse import Learned
 
 BECAUSE = "because the test says so"
 AGAIN = {
+    "draft_batch",
+    "download_results",
     "pause_batch",
     "read_callback",
     "read_job",
@@ -63,7 +65,8 @@ def test_what_an_operator_does_is_written_down_with_the_reason(
     response = press(operator, button.path, **button.fields, reason=BECAUSE)
     assert response.status_code == 200, response.text
     (done,) = written_down(runtime)
-    assert (done.actor, done.reason, done.subject) == ("operator", BECAUSE, button.subject)
+    assert (done.actor, done.reason) == ("operator", BECAUSE)
+    assert button.subject in {None, done.subject}
 
 
 @pytest.mark.parametrize("endpoint", RECIPES)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from uuid import UUID
 
 import pytest
@@ -121,3 +122,19 @@ def test_hostile_names_stay_text(page: FlaskClient, runtime: Runtime) -> None:
     assert text.count("&lt;script&gt;") >= 2
     assert job(runtime, batch_id, HOSTILE).job.custom_id == HOSTILE
     assert "<script>" not in page.get("/admin/jobs", query_string={"id": HOSTILE, "error": HOSTILE}).text
+
+
+def test_the_live_part_keeps_the_jobs_of_the_page_in_their_places_as_they_are_by_now(
+    page: FlaskClient, runtime: Runtime
+) -> None:
+    store_jobs(runtime, *"abc")
+    whole = page.get("/admin/jobs?state=queued").text
+    (part,) = [unescape(url) for url in re.findall(r'hx-get="([^"]+)"', whole)]
+    before = shown(page.get(part).text)
+    take(runtime, 1)
+    store_jobs(runtime, "new")
+    text = page.get(part).text
+    assert shown(text) == before == shown(whole)
+    assert "submitting</span>" in text
+    assert "The list has changed" in text
+    assert "The list has changed" not in whole

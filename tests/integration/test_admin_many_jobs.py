@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from html import unescape
 from uuid import UUID
 
 import pytest
@@ -14,7 +13,7 @@ from app.runtime import Runtime
 from app.services import bulk, status
 from tests.factories import counts, deliver, submit, take
 from tests.fakes import failure
-from tests.integration.browsers import logged_in, press
+from tests.integration.browsers import fields_of, logged_in, press
 
 
 @pytest.fixture
@@ -36,11 +35,7 @@ def shown(runtime: Runtime, batch_id: UUID) -> list[str]:
 
 def go_on(browser: FlaskClient, response: TestResponse) -> TestResponse:
     """Press the button of the page that an answer brought, with what its form carries."""
-    form = response.text.partition('action="/admin/jobs/change"')[2].partition("</form>")[0]
-    fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form)
-    said: dict[str, list[str]] = {}
-    for name, value in fields:
-        said.setdefault(name, []).append(unescape(value))
+    said = fields_of(response, 'action="/admin/jobs/change"')
     return browser.post("/admin/jobs/change", data=said, follow_redirects=True)
 
 

@@ -1,5 +1,6 @@
 """A viewer: every page opens, none shows a prompt or an answer, and none has a button."""
 
+import io
 import re
 from collections.abc import Mapping
 
@@ -11,7 +12,7 @@ from app import ids
 from app.admin.blueprint import OPEN_ENDPOINTS
 from app.admin.sessions import Role
 from app.runtime import Runtime
-from app.services import callbacks, creation, orphans
+from app.services import callbacks, creation, drafts, orphans
 from app.services.views import NewBatch, NewJob
 from app.tokens import CallbackSubject
 from tests.factories import deliver, job, take
@@ -24,10 +25,12 @@ SEEN = {"admin.nothing", "admin.search"}
 """Pages that show what the address says, and nothing of their own."""
 
 KINDS = {"batches": "batch", "jobs": "job", "orphans": "callback", "callbacks": "callback", "webhooks": "webhook"}
-KINDS |= {"deliveries": "delivery"}
-"""Of what a page is, by the beginning of its path."""
+KINDS |= {"deliveries": "delivery", "drafts": "file"}
+"""Of what a page is, by the part of its path before the id."""
 
-NEEDED = {"/admin/jobs/change": "do=cancel-all"}
+_PLACE = re.compile(r"(\w+)/<shown>")
+
+NEEDED = {"/admin/jobs/change": "do=cancel-all", "/admin/batches/change": "do=cancel&batch={batch}"}
 """What an address asks for, where it can't go without."""
 
 
@@ -49,6 +52,7 @@ def shown(runtime: Runtime) -> Mapping[str, str]:
         "callback": ids.show("callback", orphans.listing(runtime).items[0].id),
         "webhook": ids.show("webhook", webhook),
         "delivery": ids.show("delivery", on_their_way(runtime)[0].id),
+        "file": drafts.keep(runtime, "brought.txt", io.BytesIO(CANARY.encode())).id,
     }
 
 
@@ -62,8 +66,8 @@ def every_page(runtime: Runtime, shown: Mapping[str, str], role: Role) -> dict[s
 def _paths(app: Flask, shown: Mapping[str, str]) -> list[str]:
     rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("admin.")]
     asked = [rule for rule in rules if "GET" in (rule.methods or ()) and rule.endpoint not in OPEN_ENDPOINTS | SEEN]
-    names = [rule.rule.replace("<shown>", shown.get(KINDS.get(rule.rule.split("/")[2], ""), "")) for rule in asked]
-    return [f"{name}?{NEEDED.get(name, '')}" for name in names]
+    names = [_PLACE.sub(lambda part: f"{part[1]}/{shown[KINDS[part[1]]]}", rule.rule) for rule in asked]
+    return [f"{name}?{NEEDED.get(name, '').format(**shown)}" for name in names]
 
 
 def buttons(page: TestResponse) -> set[str]:

@@ -1,11 +1,16 @@
 """Batches over REST, from the submit to the removal."""
 
 import json
+import tracemalloc
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
+from app import create_app
 from app.runtime import Runtime
+from app.services import keys
+from tests.conftest import MakeRuntime
 from tests.integration.rest import Hive, Rest, answer, body_of, foreign, jobs, unknown
 
 
@@ -47,6 +52,32 @@ def test_lines_bring_jobs_and_the_query_the_rest(api: Rest) -> None:
     assert response.status_code == 201
     assert (batch["total"], batch["name"], batch["max_attempts"]) == (3, "lines", 2)
     assert (batch["metadata"], batch["options"]) == ({"k": "v"}, {"max_tokens": 3})
+
+
+def test_lines_take_no_more_memory_however_many_they_are(runtime: Runtime, api_key: str, tmp_path: Path) -> None:
+    peaks = []
+    for size in (500, 4000):
+        path = tmp_path / f"{size}.jsonl"
+        with path.open("w") as file:
+            file.writelines(json.dumps({"custom_id": f"{n}", "text_data": "x" * 4000}) + "\n" for n in range(size))
+        headers = {"Authorization": f"Bearer {api_key}", "Content-Length": str(path.stat().st_size)}
+        headers["Content-Type"] = "application/x-ndjson"
+        with create_app(runtime).test_client() as client, path.open("rb") as body:
+            tracemalloc.start()
+            response = client.post("/api/batches", headers=headers, input_stream=body)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        assert body_of(response)["total"] == size
+    assert peaks[1] - peaks[0] < 3500 * 4000 / 5, peaks
+
+
+def test_a_document_that_is_too_large_is_sent_to_lines(make_runtime: MakeRuntime) -> None:
+    runtime = make_runtime(max_json_bytes=100)
+    api = Rest(create_app(runtime).test_client(), keys.create(runtime, "alice", "tests").secret)
+    refused = api.post("/api/batches", {"jobs": jobs("a" * 100)})
+    assert refused.status_code == 413
+    assert "As application/x-ndjson it may have 200000000." in body_of(refused)["detail"]
+    assert api.post_lines(jobs("a" * 100)).status_code == 201
 
 
 def test_lines_may_have_a_byte_order_mark_windows_ends_and_blank_lines_between(api: Rest) -> None:

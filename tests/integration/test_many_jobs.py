@@ -111,6 +111,13 @@ def test_jobs_that_can_never_be_retried_do_not_hold_up_the_others(
     assert counts(runtime, batch_id) == {"queued": 3}
 
 
+def test_a_retry_in_several_chunks_is_one_round_of_its_batch(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "_CHUNKS", {"retry": 2, "cancel": 2})
+    batch_id = failed(runtime, 5)
+    assert bulk.chosen(runtime, "retry", ids(runtime, batch_id), BY) == Done(queued=5)
+    assert batch(runtime, batch_id).round == 2
+
+
 def test_a_batch_that_is_cancelled_between_two_chunks_is_left_cancelled(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,6 +67,7 @@ VALUES: dict[str, tuple[object, str, object]] = {
     "sender": ("requests", "pycurl", "pycurl"),
     "max_jobs": (50_000, "10", 10),
     "max_body_bytes": (200_000_000, "1000", 1000),
+    "max_json_bytes": (32_000_000, "1000", 1000),
     "max_line_bytes": (1_000_000, "100", 100),
     "max_text_chars": (64_000, "10", 10),
     "max_output_tokens": (2048, "1", 1),

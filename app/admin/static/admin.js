@@ -51,7 +51,7 @@
 
   function ago(at) {
     const seconds = (Date.now() - ahead - at) / 1000;
-    if (Math.abs(seconds) < 1) return "just now";
+    if (Math.abs(seconds) < 1) return seconds < 0 ? "in a moment" : "just now";
     return seconds > 0 ? `${rough(seconds)} ago` : `in ${rough(-seconds)}`;
   }
 
@@ -80,6 +80,7 @@
     if (document.hidden) return "paused: this tab is hidden";
     if (one("dialog[open]")) return "paused: a dialog is open";
     if (live.querySelector("details[open]")) return "paused: something is open";
+    if (live.querySelector("[data-moves] tbody:hover")) return "paused: the pointer is on rows that move";
     if (live.querySelector("input[type=checkbox]:checked")) return "paused: a row is selected";
     if (live.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) return "paused: a field has the focus";
     const selection = getSelection();

@@ -20,6 +20,7 @@ from migrations import runner
 from tests.bench.filling import OWNER, Filled, callbacks_to_come, fill, open_all
 from tests.bench.machine import Machine
 from tests.bench.rows import pages
+from tests.integration.browsers import logged_in
 
 NAMES = (
     "growth_list_ms",
@@ -33,6 +34,8 @@ NAMES = (
     "growth_usage_ms",
     "growth_files_ms",
     "growth_admin_ms",
+    "growth_page_ms",
+    "growth_page_kb",
     "growth_callback_ms",
     "growth_claim_ms",
     "growth_sweep_ms",
@@ -59,11 +62,13 @@ def measure(machine: Machine, jobs: int) -> Mapping[str, float]:
 
     The best, because what else runs on a machine delays a statement by more than most of these take.
     """
-    with _runtime(machine) as runtime:
+    with _runtime(machine) as runtime, logged_in(runtime) as browser:
         filled = fill(runtime, jobs)
-        found = _measured(runtime, _calls(runtime, filled))
+        found = _measured(runtime, _calls(runtime, filled) | {"growth_admin_ms": lambda: pages.visit(browser, filled)})
+        found |= pages.measure(browser, filled)
         open_all(runtime, filled)
         found |= _measured(runtime, _calls_with_all_open(runtime, filled))
+        found |= _measured(runtime, {"growth_open_admin_ms": lambda: pages.visit(browser, filled)})
         with runtime.database.transaction() as connection:
             removal_rows.mark(connection, filled.large_batch, now())
         return found | _measured(runtime, {"growth_removal_ms": lambda: removal.remove_marked(runtime)})
@@ -73,7 +78,7 @@ def _measured(runtime: Runtime, calls: Mapping[str, Callable[[], object]]) -> di
     return {name: _slowest_ms(runtime, call) for name, call in calls.items()}
 
 
-def _calls(runtime: Runtime, filled: Filled) -> Mapping[str, Callable[[], object]]:
+def _calls(runtime: Runtime, filled: Filled) -> dict[str, Callable[[], object]]:
     large, middle = filled.large_batch, str(filled.jobs // 4)
     to_come = cycle(callbacks_to_come(runtime, filled))
     return {
@@ -87,7 +92,6 @@ def _calls(runtime: Runtime, filled: Filled) -> Mapping[str, Callable[[], object
         "growth_why_ms": lambda: why.batch(runtime, OWNER, large),
         "growth_usage_ms": lambda: usage.of_batch(runtime, large),
         "growth_files_ms": lambda: filelists.page(runtime, OWNER, purpose=None, after=None, limit=100, order="desc"),
-        "growth_admin_ms": lambda: pages.visit(runtime, filled),
         "growth_callback_ms": lambda: callbacks.receive(runtime, *next(to_come)),
         "growth_claim_ms": lambda: claims.claim(runtime, "hive_v2", 20, is_idle=True),
         "growth_sweep_ms": lambda: sweeps.sweep(runtime, "bench"),
@@ -102,7 +106,6 @@ def _calls_with_all_open(runtime: Runtime, filled: Filled) -> Mapping[str, Calla
         "growth_open_why_ms": lambda: why.batch(runtime, OWNER, large),
         "growth_open_states_ms": lambda: _pages_of_states(runtime, large),
         "growth_open_results_ms": lambda: _some_results(runtime, large),
-        "growth_open_admin_ms": lambda: pages.visit(runtime, filled),
         "growth_open_claim_ms": lambda: claims.claim(runtime, "hive_v2", 20, is_idle=True),
         "growth_open_sweep_ms": lambda: sweeps.sweep(runtime, "bench"),
     }

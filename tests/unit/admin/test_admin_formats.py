@@ -18,6 +18,7 @@ from tests.unit.admin.values import ATTEMPT_ID, NOW, a_callback, a_detail, a_job
     ("seconds", "text"),
     [
         (0, "just now"),
+        (-0.4, "in a moment"),
         (12, "12 s ago"),
         (59.9, "59 s ago"),
         (60, "1 min ago"),

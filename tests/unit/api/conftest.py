@@ -28,7 +28,7 @@ def read(settings: Settings) -> ReadBatch:
         is_ndjson = isinstance(content, list)
         body = content if isinstance(content, bytes) else _body(content)
         request = make_request(body, NDJSON if is_ndjson else JSON, urlencode(query))
-        with received(request, MAX_BODY_BYTES, JSON, NDJSON) as arrived:
+        with received(request, {JSON: MAX_BODY_BYTES, NDJSON: MAX_BODY_BYTES}) as arrived:
             submission = read_batch(arrived, request.args, Terms(settings, "alice"))
             return submission.batch, list(submission.lines)
 
@@ -40,7 +40,7 @@ def read_single(settings: Settings) -> ReadBatch:
     """Reads one job from an object."""
 
     def read(content: Any) -> tuple[NewBatch, Lines]:
-        with received(make_request(_body(content), JSON), MAX_BODY_BYTES, JSON, NDJSON) as arrived:
+        with received(make_request(_body(content), JSON), {JSON: MAX_BODY_BYTES, NDJSON: MAX_BODY_BYTES}) as arrived:
             submission = read_job(arrived, Terms(settings, "alice"))
             return submission.batch, list(submission.lines)
 

@@ -11,24 +11,24 @@ from tests.unit.api.submitted import make_request
 
 
 def sha256(body: bytes = b"{}", media_type: str = JSON, query: str = "", path: str = "/api/batches") -> str:
-    with received(make_request(body, media_type, query, path), 100, JSON, NDJSON) as arrived:
+    with received(make_request(body, media_type, query, path), {JSON: 100, NDJSON: 100}) as arrived:
         return arrived.sha256
 
 
 def test_a_body_is_read_as_it_came() -> None:
-    with received(make_request(b'{"a": [1]}', JSON), 100, JSON) as body:
+    with received(make_request(b'{"a": [1]}', JSON), {JSON: 100}) as body:
         assert body.json() == {"a": [1]}
 
 
 def test_a_byte_order_mark_before_json_is_left_out() -> None:
-    with received(make_request(b"\xef\xbb\xbf[]", JSON), 100, JSON) as body:
+    with received(make_request(b"\xef\xbb\xbf[]", JSON), {JSON: 100}) as body:
         assert body.json() == []
 
 
 def test_a_body_of_the_limit_is_taken_and_one_byte_more_is_not() -> None:
-    with received(make_request(b"x" * 10, JSON), 10, JSON) as body:
+    with received(make_request(b"x" * 10, JSON), {JSON: 10}) as body:
         assert body.file.read() == b"x" * 10
-    with pytest.raises(InputTooLarge), received(make_request(b"x" * 11, JSON), 10, JSON):
+    with pytest.raises(InputTooLarge), received(make_request(b"x" * 11, JSON), {JSON: 10}):
         pass
 
 
@@ -37,7 +37,18 @@ def test_a_body_of_undeclared_length_is_cut_off_at_the_limit() -> None:
     request.environ.update(
         {"wsgi.input": io.BytesIO(b"x" * 11), "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
     )
-    with pytest.raises(InputTooLarge), received(request, 10, JSON):
+    with pytest.raises(InputTooLarge), received(request, {JSON: 10}):
+        pass
+
+
+def test_a_document_that_is_too_large_is_told_how_it_could_come_instead() -> None:
+    limits = {JSON: 10, NDJSON: 100}
+    with received(make_request(b"x" * 11, NDJSON), limits) as body:
+        assert body.file.read() == b"x" * 11
+    with (
+        pytest.raises(InputTooLarge, match=r"larger than 10 bytes\. As application/x-ndjson it may have 100\."),
+        received(make_request(b"x" * 11, JSON), limits),
+    ):
         pass
 
 
@@ -45,7 +56,7 @@ def test_a_body_of_undeclared_length_is_cut_off_at_the_limit() -> None:
 def test_another_content_type_is_refused_by_name(media_type: str | None) -> None:
     with (
         pytest.raises(UnsupportedMediaType, match="application/json or application/x-ndjson"),
-        received(make_request(b"{}", media_type), 100, JSON, NDJSON),
+        received(make_request(b"{}", media_type), {JSON: 100, NDJSON: 100}),
     ):
         pass
 
@@ -53,17 +64,17 @@ def test_another_content_type_is_refused_by_name(media_type: str | None) -> None
 def test_a_compressed_body_is_refused() -> None:
     request = make_request(b"{}", JSON)
     request.environ["HTTP_CONTENT_ENCODING"] = "gzip"
-    with pytest.raises(UnsupportedMediaType, match="gzip"), received(request, 100, JSON):
+    with pytest.raises(UnsupportedMediaType, match="gzip"), received(request, {JSON: 100}):
         pass
 
 
 def test_no_body_at_all_needs_no_content_type() -> None:
-    with received(make_request(b"", None), 100, JSON) as body:
+    with received(make_request(b"", None), {JSON: 100}) as body:
         assert body.json(default={}) == {}
 
 
 def test_an_empty_body_is_no_json_where_one_is_needed() -> None:
-    with received(make_request(b"", JSON), 100, JSON) as body, pytest.raises(InvalidInput, match="Not valid JSON"):
+    with received(make_request(b"", JSON), {JSON: 100}) as body, pytest.raises(InvalidInput, match="Not valid JSON"):
         body.json()
 
 

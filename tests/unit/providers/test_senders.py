@@ -178,7 +178,7 @@ def test_an_exchange_ends_at_its_deadline_however_slowly_the_answer_comes(
 ) -> None:
     server = serve(SLOW_ANSWERS[name])
     with at_once(), pytest.raises(NoAnswer) as caught:
-        make_sender(0.2).send(post(server.url))
+        make_sender(0.8).send(post(server.url))
     assert caught.value.code == "timed_out"
 
 
