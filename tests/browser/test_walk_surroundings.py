@@ -1,13 +1,14 @@
 """What stands around the jobs, walked the same way: providers, callbacks, endpoints, and jobs that go wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 import pytest
 import requests
 from playwright.sync_api import expect
 
 from tests.browser.visitor import Visitor
-from tests.e2e.processes import Up
+from tests.e2e.processes import Up, eventually
 from tests.fakes import success
 from tests.unit.providers.servers import Server, answer
 
@@ -29,6 +30,12 @@ def held_job(operator: Visitor, service: Up) -> tuple[str, str]:
     operator.is_told("Nothing more is submitted")
     job = service.request("GET", f"/api/batches/{batch}/jobs?state=queued").json()["items"][-1]["id"]
     return batch, job
+
+
+def delivered(service: Up, webhook: str) -> Sequence[object]:
+    """What the endpoint has taken; a page without scripts does not show by itself what came after it."""
+    page = service.request("GET", f"/api/webhooks/{webhook}/deliveries?state=delivered")
+    return cast("Sequence[object]", page.json()["items"])
 
 
 def test_a_provider_is_paused_resumed_and_asked_for_an_echo(operator: Visitor, service: Up) -> None:
@@ -111,6 +118,7 @@ def test_an_endpoint_is_tested_rotated_and_disabled_and_told_again(
     operator.press("Send a test")
     operator.shows("HTTP 500")
     service.finished(service.submit({"told": "Name a bay."}))
+    eventually(lambda: delivered(service, webhook), 60, "its end is delivered")
     operator.go(f"/admin/webhooks/{webhook}?state=delivered")
     operator.page.locator("table th[scope=row] a").first.click()
     operator.shows("HTTP 200")
