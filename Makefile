@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ENVIRONMENTS := $(patsubst tests/e2e/environments/%.txt,$(VENV)/environments/%/.made,$(wildcard tests/e2e/environments/*.txt)) \
   $(if $(shell command -v npm),$(VENV)/environments/node/.made)
-LOCK := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+LOCK := uv pip compile -q --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-header --python-version 3.11
 
 .PHONY: help demo up check test test-all pictures mutants chaos bench simulate lock clean
 
