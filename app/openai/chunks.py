@@ -1,11 +1,12 @@
-"""An answer as the stream of chunks that clients read which asked for one: whole, as it was stored before."""
+"""An answer as the stream of chunks that clients read which asked for one: as it comes, or as it was stored."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 Chunk = dict[str, Any]
 
+_DONE = "data: [DONE]\n\n"
 _IN_A_LIST = "tool_calls"  # whose pieces a stream numbers
 
 
@@ -15,8 +16,28 @@ def events(completion: Mapping[str, Any], *, has_usage: bool) -> Iterator[str]:
     With `has_usage`, the usage stands in a chunk without choices before the last event, if it is known.
     """
     for chunk in _chunks(completion, has_usage=has_usage):
-        yield f"data: {json.dumps(chunk, ensure_ascii=False, separators=(',', ':'))}\n\n"
-    yield "data: [DONE]\n\n"
+        yield _event(chunk)
+    yield _DONE
+
+
+def handed_on(
+    chunks: Iterable[Chunk], id_: str, fault: Callable[[], Mapping[str, Any] | None], *, has_usage: bool
+) -> Iterator[str]:
+    """The same while the answer is written, under our id, with the usage only for who asked for it.
+
+    Its end is told when it is stored. `fault` then says why it isn't an answer, if it is none: an event with that error
+    is the last one.
+    """
+    for chunk in chunks:
+        usage = chunk.pop("usage", None)
+        if chunk["choices"] or has_usage:
+            yield _event(chunk | {"id": id_} | ({"usage": usage} if has_usage else {}))
+    error = fault()
+    yield _DONE if error is None else _event({"error": error})
+
+
+def _event(value: Mapping[str, Any]) -> str:
+    return f"data: {json.dumps(value, ensure_ascii=False, separators=(',', ':'))}\n\n"
 
 
 def _chunks(completion: Mapping[str, Any], *, has_usage: bool) -> Iterator[Chunk]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from uuid import UUID
 
 from app import chat
 from app.services.newrows import INVALID_REQUEST
@@ -36,11 +37,17 @@ def _parts(line: FileLine) -> tuple[Answer | None, Mapping[str, str] | None]:
     return failure(line) if line.text is None else ((200, completion(line)), None)
 
 
+def completion_id(job_id: UUID) -> str:
+    """What the answer of a job is called."""
+    return f"chatcmpl-{job_id.hex}"
+
+
 def completion(line: FileLine) -> Mapping[str, Any]:
     """The answer of a job that is completed, a chat.completion."""
     # The model as the provider tells it, else as it was asked for; of a job that names none, nobody may know it.
-    shown_id, model = f"chatcmpl-{line.job_id.hex}", line.model or UNNAMED_MODEL
-    return chat.completion_of(line.text or "", line.details, id_=shown_id, model=model, created=line.finished_at)
+    model = line.model or UNNAMED_MODEL
+    id_ = completion_id(line.job_id)
+    return chat.completion_of(line.text or "", line.details, id_=id_, model=model, created=line.finished_at)
 
 
 def failure(line: FileLine) -> tuple[Answer | None, Mapping[str, str]]:

@@ -4,19 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from app.providers.dialogues import Dialogue
+from app.providers.dialogues import Dialogue, Listener
 
 # --- what we send ---
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One submit. `metadata` comes back with the result, so it says whose answer it is."""
+    """One submit. `metadata` comes back with the result, so it says whose answer it is.
+
+    `listener` hears the answer of a provider that can write it bit by bit, and is then asked to.
+    """
 
     text_data: str
     options: Mapping[str, object]
     callback_url: str
     metadata: str
+    listener: Listener | None = None
 
 
 # --- what becomes of a submit: retryable or not is decided here, once ---

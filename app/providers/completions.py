@@ -1,17 +1,16 @@
 """What the body of a chat completion says: an answer, a failure, or nothing that can be read; whole or as a stream."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from app import strictjson
 from app.errors import InvalidInput
+from app.providers import events
 from app.providers.base import Answer, Failure, Origin, Reading, Unreadable
 from app.providers.extraction import find_cost_nano, find_text
 from app.providers.outcomes import one_line
 from app.providers.readings import MAX_ID_CHARS, Fields, fields_of, first_id, words_of
 
 _STREAM_BEGINS = (b"data:", b"event:", b"id:", b":")
-_DONE = "[DONE]"
 _GROWING = frozenset({"content", "refusal", "arguments", "reasoning_content", "reasoning"})
 _LISTED_BY_INDEX = frozenset({"tool_calls"})
 
@@ -84,7 +83,7 @@ def _details(fields: Fields, choice: Fields, message: Fields) -> dict[str, objec
     return {name: value for name, value in found.items() if value}
 
 
-# --- streams (the `text/event-stream` of the HTML standard, section 9.2) ---
+# --- streams ---
 
 
 def _assembled(body: bytes) -> dict[str, Any] | Unreadable:
@@ -93,7 +92,7 @@ def _assembled(body: bytes) -> dict[str, Any] | Unreadable:
     choice: dict[str, Any] = {"message": {}}
     is_over = False
     try:
-        for chunk in _chunks(body):
+        for chunk in events.chunks(body):
             is_over = is_over or chunk is None
             told = chunk or {}
             whole |= {name: value for name, value in told.items() if name != "choices" and value is not None}
@@ -103,19 +102,6 @@ def _assembled(body: bytes) -> dict[str, Any] | Unreadable:
     if not (is_over or choice.get("finish_reason") or whole.get("error")):
         return Unreadable("The stream ended before the answer did.")
     return whole | {"choices": [choice]} if choice["message"] or len(choice) > 1 else whole
-
-
-def _chunks(body: bytes) -> Iterator[Mapping[str, Any] | None]:
-    """The events that hold an object; None for the one that says that it is done."""
-    text = body.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    for event in text.split("\n\n"):
-        lines = [line[5:].removeprefix(" ") for line in event.split("\n") if line.startswith("data:")]
-        data = "\n".join(lines)
-        if data.strip() == _DONE:
-            yield None
-        elif data:
-            value = strictjson.loads(data)
-            yield value if isinstance(value, dict) else {}
 
 
 def _grow(choice: dict[str, Any], chunk: Mapping[str, Any]) -> None:

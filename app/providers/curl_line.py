@@ -5,7 +5,7 @@ from requests import adapters
 from requests.structures import CaseInsensitiveDict
 
 from app.providers.curl_connections import IDLE_SECONDS, Address, KeptConnections
-from app.providers.dialogues import NoAnswer, NotSent, Request, Response
+from app.providers.dialogues import Listener, NoAnswer, NotSent, Request, Response
 
 _ALWAYS = {
     pycurl.NOSIGNAL: 1,  # it is not the main thread's
@@ -54,6 +54,7 @@ class Line:
         self._head: list[bytes] = []
         self._body = bytearray()
         self._limit = 0
+        self._listener: Listener | None = None
         self._sent_over: Address | None = None
         for option, value in _ALWAYS.items():
             self.curl.setopt(option, value)
@@ -74,7 +75,7 @@ class Line:
         self._body.clear()
         self._opened.clear()
         self._sent_over = None
-        self._limit = request.max_answer_bytes
+        self._limit, self._listener = request.max_answer_bytes, request.listener
         if seconds <= 0:
             raise NotSent("timed out")
         try:
@@ -120,6 +121,8 @@ class Line:
 
     def _keep(self, piece: bytes) -> int:
         self._body += piece
+        if self._listener:
+            self._listener(piece)
         return len(piece) if len(self._body) <= self._limit else -1  # -1 ends it, and costs the connection
 
     def _headers(self) -> CaseInsensitiveDict[str] | None:

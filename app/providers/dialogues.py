@@ -9,15 +9,22 @@ T = TypeVar("T")
 
 MAX_ANSWER_BYTES = 1_000_000
 
+Listener = Callable[[bytes], None]
+"""Is told of each piece of an answer's body as it arrives, in the thread of its sender: it must not wait, nor raise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be sent: with a body it is a POST, without one a GET. A longer answer is cut to `max_answer_bytes`."""
+    """What is to be sent: with a body it is a POST, without one a GET. A longer answer is cut to `max_answer_bytes`.
+
+    `listener` hears the answer, whatever its status, while it arrives.
+    """
 
     url: str
     headers: Mapping[str, str]
     body: bytes | None = None
     max_answer_bytes: int = MAX_ANSWER_BYTES
+    listener: Listener | None = None
 
 
 @dataclass(frozen=True, slots=True)

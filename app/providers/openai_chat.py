@@ -50,7 +50,7 @@ class OpenAIChat:
         body = json.dumps(self._fields(submission), allow_nan=False).encode()
         try:
             reply = yield from self._keys.ask(
-                lambda key: Request(self._url, _headers(key), body, max_answer_bytes=MAX_ANSWER_BYTES)
+                lambda key: Request(self._url, _headers(key), body, MAX_ANSWER_BYTES, submission.listener)
             )
         except NotSent as error:
             return Held("unreachable", one_line(str(error)))
@@ -75,7 +75,7 @@ class OpenAIChat:
         fields = chat_of_job(submission.text_data, submission.options, model=str(chosen))
         if self._is_hive and "max_completion_tokens" in fields:  # V3's page knows the older name only
             fields["max_tokens"] = fields.pop("max_completion_tokens")
-        if self._streams:
+        if self._streams or submission.listener:
             fields["stream"] = True
             if not self._is_hive:
                 fields["stream_options"] = {"include_usage": True}

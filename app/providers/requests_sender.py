@@ -93,7 +93,7 @@ class RequestsSender:
     def _exchange(self, request: Request) -> Response:
         prepared = _prepared(request)
         with closing(self._adapter().send(prepared, stream=True, timeout=exchange.remaining_seconds())) as answer:
-            return Response(answer.status_code, answer.headers, _body(answer.raw, request.max_answer_bytes))
+            return Response(answer.status_code, answer.headers, _body(answer.raw, request))
 
     def _adapter(self) -> HTTPAdapter:
         adapter: HTTPAdapter | None = getattr(self._of_thread, "adapter", None)
@@ -117,11 +117,14 @@ def _to(method: str, url: str) -> requests.PreparedRequest:
     return requests.Request(method, url).prepare()
 
 
-def _body(raw: urllib3.HTTPResponse, limit: int) -> bytes:
+def _body(raw: urllib3.HTTPResponse, request: Request) -> bytes:
     """Read to the end, so that the connection can be used again; a body that is cut costs the connection."""
-    body = bytearray()
-    while len(body) <= limit and (piece := raw.read(PIECE_BYTES, decode_content=True)):
+    body, limit = bytearray(), request.max_answer_bytes
+    read = raw.read1 if request.listener else raw.read  # the first doesn't wait for a piece to be full
+    while len(body) <= limit and (piece := read(PIECE_BYTES, decode_content=True)):
         body += piece
+        if request.listener:
+            request.listener(piece)
     return bytes(body[:limit])
 
 

@@ -19,6 +19,8 @@ from app.tokens import CallbackSubject
 from app.transitions import Claimed, Moment
 
 SUSPECT_PATIENCE = timedelta(seconds=10)
+HEAD_START = timedelta(seconds=1)
+"""How long before its alarm a job may be claimed by who asks for it by its id."""
 
 Chosen = Mapping[UUID, tuple[Case, inputs.Asked]]
 """Jobs, locked, with what is to be sent for each."""
@@ -51,22 +53,25 @@ class Sent:
     outcome: SubmitOutcome | None
 
 
-def claim(runtime: Runtime, provider: str, room: int, *, is_idle: bool) -> Sequence[Claim]:
+def claim(runtime: Runtime, provider: str, room: int, *, is_idle: bool, job_id: UUID | None = None) -> Sequence[Claim]:
     """Claim up to `room` jobs, as many as rate and tasks in flight allow over all workers.
 
     The attempts, their alarms and their callback URLs are committed when this returns. `is_idle`: this process has
-    nothing else under way for the provider, so a job that may have killed its last worker can go, alone.
+    nothing else under way for the provider, so a job that may have killed its last worker can go, alone. `job_id`:
+    this job or none, and within its head start too.
     """
     if runtime.settings.refusal_to_submit(provider) is not None or runtime.clock_is_off.is_set():
         return ()
-    claims, is_newly_full = _claim(runtime, provider, room, is_idle)
+    claims, is_newly_full = _claim(runtime, provider, room, is_idle, job_id)
     if is_newly_full and not claims:
         # A callback rings only if it sees the mark; a slot that came free just before it was set is seen here.
-        claims, _ = _claim(runtime, provider, room, is_idle)
+        claims, _ = _claim(runtime, provider, room, is_idle, job_id)
     return claims
 
 
-def _claim(runtime: Runtime, provider: str, room: int, is_idle: bool) -> tuple[Sequence[Claim], bool]:
+def _claim(
+    runtime: Runtime, provider: str, room: int, is_idle: bool, job_id: UUID | None
+) -> tuple[Sequence[Claim], bool]:
     """One claim, and whether it is the first to find no room in flight."""
     settings, moment = runtime.settings.every_provider[provider], runtime.moment()
     with runtime.database.transaction() as connection:
@@ -86,9 +91,9 @@ def _claim(runtime: Runtime, provider: str, room: int, is_idle: bool) -> tuple[S
         room = min(room, standing.room)
         room_in_flight = brake.most_in_flight - standing.in_flight
         held = [read("batch", scope_id) for scope, scope_id, _ in standing.held if scope == "batch"]
-        eligible, most = jobs.Eligible(held, brake.created_by), min(room, room_in_flight)
+        eligible, most = jobs.Eligible(held, brake.created_by, job_id=job_id), min(room, room_in_flight)
         chosen = _choose(connection, provider, moment, most, eligible, is_idle, has_suspect=standing.has_suspect)
-        if not chosen and standing.is_fallback and not standing.has_suspect:
+        if not chosen and standing.is_fallback and not standing.has_suspect and job_id is None:
             chosen = _stand_in(runtime, connection, provider, moment, most, eligible)
         if brake.needs_echo and len(chosen) < most:
             runtime.need_echo()  # what is left may be of a batch that is newer than the last one
@@ -123,6 +128,8 @@ def _choose(
     """
     if room <= 0:
         return {}
+    if eligible.job_id is not None:
+        return jobs.claimable(connection, provider, moment.now + HEAD_START, 1, eligible, suspect=False)
     claimable = partial(jobs.claimable, connection, provider, moment.now, eligible=eligible)
     if has_suspect:
         suspects = claimable(1, suspect=True)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import Any
 from uuid import UUID
@@ -136,6 +136,7 @@ def _validate(
 
 def _store(runtime: Runtime, new: NewBatch, spool: JobSpool, problems: _Problems) -> Created:
     now = runtime.moment().now
+    due_at = now + timedelta(seconds=new.head_start_seconds)
     row = _row(runtime, new, spool.total, now, problems) | {"models": spool.models}
     batch_id: UUID = row["id"]
     counted: figures.Figures = {JobState.QUEUED: spool.total - spool.faults, JobState.FAILED: spool.faults}
@@ -144,7 +145,7 @@ def _store(runtime: Runtime, new: NewBatch, spool: JobSpool, problems: _Problems
         stored = batches.add(connection, row)
         if stored is not None:
             for chunk in spool.chunks():
-                newrows.add_jobs(connection, row, chunk, now)
+                newrows.add_jobs(connection, row, chunk, now, due_at)
             figures.add(connection, {batch_id: counted}, is_folded=has_work)  # without work, it is to be finalized
     if stored is None:
         return _winner(runtime, new)

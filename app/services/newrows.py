@@ -58,11 +58,15 @@ def of_problem(problem: Problem) -> dict[str, object]:
 
 
 def add_jobs(
-    connection: Connection, batch: Mapping[str, Any], chunk: Sequence[tuple[int, NewJob]], now: datetime
+    connection: Connection,
+    batch: Mapping[str, Any],
+    chunk: Sequence[tuple[int, NewJob]],
+    now: datetime,
+    due_at: datetime,
 ) -> None:
-    """a: these jobs of a batch, by their positions."""
+    """a: these jobs of a batch, by their positions, to be claimed from `due_at` on."""
     rows = [(_job_row(batch, position, job, now), job) for position, job in chunk]
-    good = [(row | {"due_at": now}, job) for row, job in rows if job.fault is None]
+    good = [(row | {"due_at": due_at}, job) for row, job in rows if job.fault is None]
     faulty = [(row | _end(job.fault, now), job) for row, job in rows if job.fault is not None]
     for add, some in ((jobs.add, good), (jobs.add_failed, faulty)):
         add(connection, [row for row, _ in some], [_input_row(row["id"], job) for row, job in some])

@@ -67,7 +67,7 @@ class _Drain:
                 return
             group = self._gather()
             self._sent_since += len(group)
-            sent = [_result(future, self._outstanding.pop(future)) for future in group]
+            sent = [result(future, self._outstanding.pop(future)) for future in group]
             if sent and record_patiently(self._runtime, sent):
                 self._is_held.set()
             self._take_back()
@@ -77,13 +77,11 @@ class _Drain:
         for future in self._outstanding:
             future.cancel()
         if self._outstanding:
-            record_patiently(self._runtime, [_result(future, claimed) for future, claimed in self._outstanding.items()])
+            record_patiently(self._runtime, [result(future, claimed) for future, claimed in self._outstanding.items()])
 
     def _start(self, claimed: Claim) -> None:
         delay_seconds = (claimed.send_at - now()).total_seconds()
-        future = self._runtime.sending[self._provider].start(
-            _send(self._runtime, claimed, self._is_held), delay_seconds
-        )
+        future = self._runtime.sending[self._provider].start(send(self._runtime, claimed, self._is_held), delay_seconds)
         self._outstanding[future] = claimed
         future.add_done_callback(self._finished.add)
 
@@ -158,7 +156,7 @@ class _Finished:
         return [self._futures.popleft() for _ in range(len(self._futures))]
 
 
-def _send(runtime: Runtime, claimed: Claim, is_held: threading.Event) -> Dialogue[Sent]:
+def send(runtime: Runtime, claimed: Claim, is_held: threading.Event) -> Dialogue[Sent]:
     """Begins when a connection is free and its slot of the rate has come; holds no connection to the database.
 
     `is_held`: the provider, or its breaker, told this drain to stop; what it claimed ahead is not sent after that.
@@ -174,7 +172,8 @@ def _send(runtime: Runtime, claimed: Claim, is_held: threading.Event) -> Dialogu
     return Sent(claimed, sent_at, outcome)
 
 
-def _result(future: Future[Sent], claimed: Claim) -> Sent:
+def result(future: Future[Sent], claimed: Claim) -> Sent:
+    """What became of a claim, once that is known."""
     if future.cancelled():
         return Sent(claimed, now(), None)
     error = future.exception()

@@ -47,7 +47,8 @@ class NewBatch:
     Without a `provider` the model in its options, or in those of its first job, says where it goes; while that is out
     of order, its queued jobs go to the `fallback_provider`. `input_file_id` is what the submitter called the file that
     the jobs were read from; `files_lifetime_seconds` is how long its result files are to be had after its end, None: as
-    long as the batch. `webhook_url` is told of its end, beside the endpoints that hear of every batch.
+    long as the batch. `webhook_url` is told of its end, beside the endpoints that hear of every batch. For
+    the first `head_start_seconds` nobody claims its jobs who doesn't ask for them by their ids.
     """
 
     owner: str
@@ -66,6 +67,7 @@ class NewBatch:
     files_lifetime_seconds: int | None = None
     webhook_url: str | None = None
     problems_kept: int = 100
+    head_start_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,11 +60,12 @@ def are_due(provider: str, now: datetime, *, suspect: bool) -> ColumnElement[boo
 @dataclass(frozen=True, slots=True)
 class Eligible:
     """Which batches may be submitted from: none of those `held`, none created after `created_by`, if that is set, and
-    then only those that fall back on `fallback`."""
+    then only those that fall back on `fallback`; and, if it is set, no job but `job_id`."""
 
     held: Sequence[UUID] = ()
     created_by: datetime | None = None
     fallback: str | None = None
+    job_id: UUID | None = None
 
 
 def claimable(
@@ -82,7 +83,7 @@ def claimable(
             are_due(provider, now, suspect=suspect),
             batches.c.cancel_requested_at.is_(None),
             batches.c.expires_at > now,
-            *_of_batches(eligible),
+            *_among(eligible),
         )
         .order_by(jobs.c.due_at, jobs.c.id)
         .limit(limit)
@@ -93,13 +94,15 @@ def claimable(
     return {row.id: (cases[row.id], inputs.asked(row)) for row in rows}
 
 
-def _of_batches(eligible: Eligible) -> Iterator[ColumnElement[bool]]:
+def _among(eligible: Eligible) -> Iterator[ColumnElement[bool]]:
     if eligible.held:
         yield jobs.c.batch_id.not_in(eligible.held)
     if eligible.created_by is not None:
         yield batches.c.created_at <= eligible.created_by
     if eligible.fallback is not None:
         yield batches.c.fallback_provider == eligible.fallback
+    if eligible.job_id is not None:
+        yield jobs.c.id == eligible.job_id
 
 
 def lock(connection: Connection, job_ids: Iterable[UUID]) -> Mapping[UUID, Case]:

@@ -73,7 +73,7 @@ def install(marks: Marks) -> None:
     """Put marks around each phase, and a sign of life where web and worker begin to work."""
     _at_entry(claims, "move_cases", lambda *a, **_: marks.begin("claim") if a[2] else None)
     _at_exit(claims, "_claim", lambda: marks.end("claim"))
-    _replace(submission, "_send", lambda original: _marked_dialogue(original, marks))
+    _replace(submission, "send", lambda original: _marked_dialogue(original, marks))
     _within(outcomes, "record", "ack write", marks)
     _within(inbox, "_keep_group", "group commit", marks)
     _at_entry(batches, "change", lambda *_, **values: marks.begin("finalize") if "finalized_at" in values else None)

@@ -109,7 +109,7 @@ def _batch_of(world: World, claimed: Claim) -> str:
 
 def send(world: World, runtime: Runtime, claimed: Claim, is_held: threading.Event) -> Sent:
     """Send one, and see that it can be over before its lease is."""
-    sent = runtime.sending[PROVIDER].start(submission._send(runtime, claimed, is_held)).result()
+    sent = runtime.sending[PROVIDER].start(submission.send(runtime, claimed, is_held)).result()
     over_at = sent.sent_at + timedelta(seconds=world.settings.submit_timeout_seconds)
     expect(sent.outcome is None or over_at <= claimed.lease_until, "it is over before its lease is", sent)
     return sent

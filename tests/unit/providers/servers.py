@@ -89,6 +89,17 @@ def in_turn(*acts: Act) -> Act:
     return act
 
 
+def in_chunks(*pieces: bytes | threading.Event) -> Act:
+    """A whole answer in chunks; an event among them is waited for."""
+    head = b"HTTP/1.1 200 Said\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    acts = [wait_for(each) if isinstance(each, threading.Event) else raw(_chunk(each)) for each in pieces]
+    return in_turn(raw(head), *acts, raw(b"0\r\n\r\n"))
+
+
+def _chunk(piece: bytes) -> bytes:
+    return f"{len(piece):x}\r\n".encode() + piece + b"\r\n"
+
+
 def wait_for(event: threading.Event) -> Act:
     def act(line: Line) -> None:
         event.wait(5)

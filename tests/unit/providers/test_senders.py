@@ -19,6 +19,7 @@ from tests.unit.providers.servers import (
     drip,
     hang,
     hang_up,
+    in_chunks,
     in_turn,
     raw,
     raw_then_close,
@@ -61,6 +62,19 @@ def test_a_get_carries_no_body(serve: Serve, sender: Waiting) -> None:
     sender.send(Request(server.url + "/task?task_id=a%2Fb", {}))
     assert server.received[0].path == "/task?task_id=a%2Fb"
     assert "content-length" not in server.received[0].headers
+
+
+def test_who_listens_hears_an_answer_while_it_arrives_and_it_comes_back_whole(serve: Serve, sender: Waiting) -> None:
+    is_heard, heard = threading.Event(), bytearray()
+
+    def listen(piece: bytes) -> None:
+        heard.extend(piece)
+        is_heard.set()
+
+    server = serve(in_chunks(b"one ", is_heard, b"two"))
+    waiting = sender.start(exchange(Request(server.url, {}, b"{}", listener=listen)))
+    assert is_heard.wait(4), "nothing was heard before the answer was whole"
+    assert waiting.result(10).body == b"one two" == bytes(heard)
 
 
 # --- nothing was sent ---
