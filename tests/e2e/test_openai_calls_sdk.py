@@ -1,6 +1,8 @@
 """Chat completions by the official SDK, against a running service: whole, streamed, too late, too many."""
 
 import asyncio
+import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +15,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from tests.e2e.processes import Processes, Up, eventually
 from tests.e2e.taker import Taker, call_back
+from tests.unit.providers.servers import Server, in_chunks
 
 V2 = "hivebatch/hive_v2"
 V3 = "meta-llama/llama-3.2-1b-instruct"
@@ -79,6 +82,79 @@ def test_errors_are_those_of_the_sdk(up: Up) -> None:
             client.chat.completions.create(model=V2, messages=MESSAGES, n=2)
         assert wrong.value.param == "n"
     assert up.request("GET", "/api/batches").json()["items"] == []
+
+
+# --- a provider that writes word by word ---
+
+PROVIDERS = """
+[local]
+kind = "openai_chat"
+base_url = "{url}"
+models = ["own/model"]
+submit_timeout_seconds = 4
+unknown_grace_seconds = 1
+"""
+
+
+def word(text: str, finish_reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish_reason}
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "own/model", "choices": [choice]}
+    return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+
+
+def beside(processes: Processes, folder: Path, server: Server) -> Up:
+    """A service that has this server as a provider."""
+    providers = folder / "providers.toml"
+    providers.write_text(PROVIDERS.format(url=server.url))
+    sandbox = ("--sandbox", "--profile", "calm", "--port", "0")
+    return processes.up(folder, *sandbox, HIVEBATCH_PROVIDERS=str(providers), HIVEBATCH_UNKNOWN_GRACE_SECONDS="1")
+
+
+def test_each_word_reaches_the_client_before_the_next_is_written(processes: Processes, tmp_path: Path) -> None:
+    is_read = threading.Event()
+    answer = in_chunks(word("The "), is_read, word("Po.", "stop"), b"data: [DONE]\n\n")
+    with Server(answer) as server, client_of(beside(processes, tmp_path, server)) as client:
+        stream = iter(client.chat.completions.create(model="own/model", messages=MESSAGES, stream=True))
+        first = next(stream)
+        assert (first.choices[0].delta.content, is_read.is_set()) == ("The ", False)
+        is_read.set()
+        assert joined([first, *stream]) == "The Po."
+    assert len(server.received) == 1
+
+
+def test_a_service_that_is_told_to_stop_hands_on_to_the_end(processes: Processes, tmp_path: Path) -> None:
+    is_stopping = threading.Event()
+    answer = in_chunks(word("The "), is_stopping, word("Po.", "stop"), b"data: [DONE]\n\n")
+    with Server(answer) as server, ThreadPoolExecutor(1) as threads:
+        up = beside(processes, tmp_path, server)
+        with client_of(up) as client:
+            stream = iter(client.chat.completions.create(model="own/model", messages=MESSAGES, stream=True))
+            first = next(stream)
+            stopped = threads.submit(up.process.stop)
+            threading.Timer(1.0, is_stopping.set).start()
+            assert joined([first, *stream]) == "The Po."
+        assert stopped.result(20) == 0
+
+
+def test_a_service_that_dies_in_the_middle_goes_on_with_the_job(processes: Processes, tmp_path: Path) -> None:
+    whole = in_chunks(word("The Po.", "stop"), b"data: [DONE]\n\n")
+    with Server(in_chunks(word("The "), threading.Event()), whole) as server:
+        up = beside(processes, tmp_path, server)
+        asked = {"model": "own/model", "messages": MESSAGES, "stream": True}
+        headers = {"Authorization": f"Bearer {up.key}"}
+        url = f"{up.url}/v1/chat/completions"
+        with requests.post(url, json=asked, headers=headers, stream=True, timeout=20) as stream:
+            lines = stream.iter_lines()
+            assert b"The " in next(lines)
+            up.process.kill()
+            with pytest.raises(requests.RequestException):
+                list(lines)
+        again = beside(processes, tmp_path, server)
+        batch_id = again.request("GET", "/api/batches").json()["items"][0]["id"]
+        assert again.finished(batch_id)["possibly_doubled"] == 1
+        (line,) = again.results(batch_id)
+    assert line["text"] == "The Po."
+    assert len(server.received) == 2
 
 
 # --- a provider that takes its time ---
