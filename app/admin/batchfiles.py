@@ -8,7 +8,7 @@ from flask import Response, request
 
 from app import ids
 from app.admin import acting, pages
-from app.admin.blueprint import admin
+from app.admin.blueprint import admin, is_long
 from app.admin.context import runtime
 from app.errors import InvalidInput, Problem
 from app.services import audit, exports, manifests, results, status, verification
@@ -17,6 +17,7 @@ _TYPES = {"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 
 
 @admin.post("/batches/<shown>/results")
+@is_long
 def download_results(shown: str) -> Response:
     """The results so far with their answers, once it is written down who takes them; `format` says how."""
     wanted = request.form.get("format", "ndjson")
@@ -28,6 +29,7 @@ def download_results(shown: str) -> Response:
 
 
 @admin.get("/batches/<shown>/manifest")
+@is_long
 def manifest(shown: str) -> Response:
     """The hashes of all that a batch was asked and answered, signed."""
     lines = manifests.stream(runtime(), None, ids.read("batch", shown))
@@ -35,6 +37,7 @@ def manifest(shown: str) -> Response:
 
 
 @admin.get("/batches/<shown>/verify")
+@is_long
 def verify(shown: str) -> str:
     """What became of every job of a batch, and whether all that is stored of it fits together."""
     batch_id: UUID = ids.read("batch", shown)

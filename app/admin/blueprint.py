@@ -5,11 +5,13 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from flask import Blueprint, abort, flash, redirect, request, url_for
+from flask import Blueprint, abort, current_app, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from app.admin import forgery, sessions
 from app.admin.context import runtime
+from app.api.context import gate
 
 OPEN_ENDPOINTS = frozenset({"admin.login", "admin.sign_in", "admin.static"})
 OF_VIEWERS_TOO = frozenset({"admin.sign_out"})
@@ -66,6 +68,16 @@ def operators_only(view: Callable[P, T]) -> Callable[P, T]:
         return view(*args, **kwargs)
 
     return guarded
+
+
+def is_long(view: Callable[P, ResponseReturnValue]) -> Callable[P, Response]:
+    """For what may hold its thread for long: it takes one of the places that such requests of the API have."""
+
+    @wraps(view)
+    def passing(*args: P.args, **kwargs: P.kwargs) -> Response:
+        return gate().let_in(lambda: current_app.make_response(view(*args, **kwargs)))
+
+    return passing
 
 
 def _refuse_viewers() -> None:

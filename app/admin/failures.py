@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.admin import pages
 from app.admin.blueprint import admin
-from app.errors import DatabaseUnavailable, InvalidInput, NotFound
+from app.errors import DatabaseUnavailable, InvalidInput, NotFound, TooManyAtOnce
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,12 @@ def unavailable(error: DatabaseUnavailable) -> ResponseReturnValue:
     trouble = error.trouble[0].upper() + error.trouble[1:]
     message = f"{trouble}. Nothing can be shown or changed until that is over. Try again in a few seconds."
     return pages.failure("The database is not available", message), 503, {"Retry-After": "5"}
+
+
+@admin.errorhandler(TooManyAtOnce)
+def too_many(error: TooManyAtOnce) -> ResponseReturnValue:
+    """As many long requests are under way as may be at once."""
+    return pages.failure("Too much at once", str(error)), 503, {"Retry-After": "1"}
 
 
 @admin.errorhandler(HTTPException)

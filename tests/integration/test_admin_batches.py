@@ -194,6 +194,22 @@ def test_results_are_taken_by_a_form_alone_in_a_format_that_exists(page: FlaskCl
         assert page.get(f"{nobody}/{file}").status_code == 404
 
 
+def test_what_takes_long_has_a_quarter_of_the_threads_with_the_api(page: FlaskClient, runtime: Runtime) -> None:
+    batch_id = _ended(runtime, success())
+    places = 0
+    while runtime.waiting.acquire(blocking=False):
+        places += 1
+    refused = [page.get(f"{_path(batch_id)}/{file}") for file in ("manifest", "verify")]
+    refused.append(press(page, f"{_path(batch_id)}/results"))
+    assert [(each.status_code, each.headers["Retry-After"]) for each in refused] == [(503, "1")] * 3
+    assert page.get(_path(batch_id)).status_code == 200
+    runtime.waiting.release(places)
+    for _ in range(places + 1):  # each gives its place back
+        assert page.get(f"{_path(batch_id)}/manifest").status_code == 200
+        assert page.get(f"{_path(batch_id)}/verify").status_code == 200
+    assert press(page, f"{_path(batch_id)}/results").status_code == 200
+
+
 def test_the_manifest_is_a_file_that_ends_with_its_signature(page: FlaskClient, runtime: Runtime) -> None:
     batch_id = _ended(runtime, success())
     taken = page.get(f"{_path(batch_id)}/manifest")
